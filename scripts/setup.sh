@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Makes .venv ready to run everything: Debian's QGIS and GDAL, this package, PyTorch for the CPU, the development tools.
+# Quick when nothing changed. The other scripts call it, so it need not be called by hand.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# Numpy's and scipy's BLAS is the reference one (ten times slower) unless OpenBLAS is there.
+debian_packages=(
+    python3-venv python3-numpy python3-scipy python3-gdal python3-matplotlib libopenblas0-pthread
+    qgis python3-qgis qgis-providers
+)
+torch_version=2.13.0
+stamp=.venv/.setup-stamp
+system_python=/usr/bin/python3
+
+install_debian_packages() {
+    local missing=() package
+    for package in "${debian_packages[@]}"; do
+        [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] || missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+    local as_root=()
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null || { say "needs root to install ${missing[*]}: run as root or install them yourself."; exit 1; }
+        as_root=(sudo)
+    fi
+    say "installing with apt: ${missing[*]}"
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# PyPI's torch for Linux brings gigabytes of CUDA. The version with the local label "+cpu" can only be a CPU build, so this
+# never takes the other one; it lies on PyTorch's own index, unless pip is configured to find it elsewhere.
+install_torch() {
+    if .venv/bin/python -c 'import torch' 2>/dev/null; then
+        return 0
+    fi
+    local pip=(.venv/bin/pip install -q --only-binary torch -c scripts/constraints.txt)
+    "${pip[@]}" "torch==${torch_version}+cpu" 2>/dev/null ||
+        "${pip[@]}" "torch==${torch_version}+cpu" --extra-index-url https://download.pytorch.org/whl/cpu ||
+        { say "PyTorch for the CPU could not be installed; FERD runs on NumPy without it, but the tests need it."; return 0; }
+    .venv/bin/python -c 'import torch; raise SystemExit(torch.version.cuda is not None)' ||
+        say "warning: this PyTorch is a CUDA build, which was not asked for."
+}
+
+if command -v apt-get >/dev/null; then
+    install_debian_packages
+else
+    say "not a Debian system: Python 3.9 or later with NumPy, SciPy and GDAL's bindings must be there (QGIS for its tests)."
+    system_python=$(command -v python3)
+fi
+
+wanted=$({ cat pyproject.toml scripts/constraints.txt scripts/setup.sh; pwd; "$system_python" -VV; } | sha256sum | cut -d' ' -f1)
+if [[ -f $stamp && "$(cat "$stamp")" == "$wanted" ]]; then
+    exit 0
+fi
+
+say "making .venv ($("$system_python" --version), with the system's GDAL and QGIS)"
+[[ -x .venv/bin/python ]] || "$system_python" -m venv --system-site-packages .venv
+install_torch
+extras=dev
+.venv/bin/python -c 'import torch' 2>/dev/null && extras=torch,dev
+.venv/bin/pip install -q -c scripts/constraints.txt -e ".[$extras]"
+.venv/bin/python -c 'import numpy, scipy; from osgeo import gdal' ||
+    { say "GDAL's Python bindings do not load in .venv: install them (Debian: python3-gdal) and run this again."; exit 1; }
+echo "$wanted" >"$stamp"
+say "done"
