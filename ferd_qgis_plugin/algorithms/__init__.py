@@ -1,0 +1,1 @@
+"""The Processing algorithms: declare, read parameters, call the engine, return."""

@@ -1,0 +1,29 @@
+"""`ferd:fenenhance`: a raster of enhanced bands."""
+
+from __future__ import annotations
+
+from qgis.core import QgsProcessingParameterDefinition, QgsProcessingParameterRasterDestination
+from qgis.PyQt.QtCore import QCoreApplication
+
+from ..help import AlgorithmHelp, fen_help
+from . import parameters as p
+from .base import EngineAlgorithm
+
+translate = QCoreApplication.translate
+
+
+class FenEnhance(EngineAlgorithm):
+    """Runs the engine's `enhance_raster`."""
+
+    NAME = "fenenhance"
+    ENGINE_FUNCTION = "enhance_raster"
+    OPTIONS_CLASS = "EnhanceOptions"
+
+    def help(self) -> AlgorithmHelp:
+        return fen_help()
+
+    def definitions(self) -> list[QgsProcessingParameterDefinition]:
+        return [p.input_layer(), p.model(), p.bands(), *p.advanced()]
+
+    def output_definition(self) -> QgsProcessingParameterRasterDestination:
+        return QgsProcessingParameterRasterDestination(p.OUTPUT, translate("FERD", "Enhanced bands"))

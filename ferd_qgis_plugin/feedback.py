@@ -1,0 +1,27 @@
+"""The engine's progress and report, told through Processing's feedback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qgis.core import QgsProcessingFeedback
+
+
+class FeedbackProgress:
+    """A Processing feedback as the engine's `Progress`."""
+
+    def __init__(self, feedback: QgsProcessingFeedback) -> None:
+        self._feedback = feedback
+        self._message = ""
+
+    def update(self, fraction: float, message: str) -> None:
+        """Move the progress bar; write each new message once."""
+        self._feedback.setProgress(100.0 * fraction)
+        if message != self._message:
+            self._message = message
+            self._feedback.setProgressText(message)
+
+    def cancelled(self) -> bool:
+        """Say whether the user pressed Cancel."""
+        return bool(self._feedback.isCanceled())

@@ -1,0 +1,40 @@
+"""The Processing provider `ferd`."""
+
+from __future__ import annotations
+
+from qgis.core import QgsProcessingProvider
+from qgis.PyQt.QtGui import QIcon
+
+from .algorithms.fen_enhance import FenEnhance
+from .algorithms.rx_detection import RxAnomalyDetection
+from .choices import OUTPUT_EXTENSIONS
+from .paths import icon_path
+
+
+class FerdProvider(QgsProcessingProvider):
+    """Holds the algorithms; its id is public and stays."""
+
+    def id(self) -> str:
+        return "ferd"
+
+    def name(self) -> str:
+        return "FERD"
+
+    def longName(self) -> str:
+        return "FERD hyperspectral anomaly detection"
+
+    def icon(self) -> QIcon:
+        return QIcon(self.svgIconPath())
+
+    def svgIconPath(self) -> str:
+        return icon_path("ferd")
+
+    def loadAlgorithms(self) -> None:
+        for algorithm in (FenEnhance, RxAnomalyDetection):
+            self.addAlgorithm(algorithm())
+
+    def supportedOutputRasterLayerExtensions(self) -> list[str]:
+        return list(OUTPUT_EXTENSIONS)
+
+    def supportsNonFileBasedOutput(self) -> bool:
+        return False
