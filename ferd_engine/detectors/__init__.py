@@ -1,0 +1,11 @@
+"""Detectors of the RX family: one file each, one registry."""
+
+from __future__ import annotations
+
+from . import grx
+from .registry import DETECTORS, Detector, DetectorInfo, detector_info, make_detector, register
+
+for _info in (grx.INFO,):
+    register(_info)
+
+__all__ = ["DETECTORS", "Detector", "DetectorInfo", "detector_info", "make_detector", "register"]

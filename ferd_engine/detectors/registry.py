@@ -1,0 +1,72 @@
+"""The one list of detectors: what each is called, computes, costs and accepts."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..context import RunContext
+from ..cube import Cube, ScoreSink
+from ..errors import UsageError
+from ..statistics import Moments
+
+
+class Detector(Protocol):
+    """Gives each valid pixel of a cube an anomaly score: the higher, the less it belongs there."""
+
+    def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> None:
+        """Write the scores of all pixels to `sink`, NaN where a pixel is invalid.
+
+        `moments` are those of all valid pixels of `cube`, which may be read as often as needed, by windows that fit
+        into `context.free_bytes`. Raises `InputError` where no pixel is valid and `Cancelled` where the user stopped
+        the run.
+        """
+
+
+@dataclass(frozen=True)
+class DetectorInfo:
+    """A detector as `ferd detectors` lists it; `factory` is a dataclass whose fields are the detector's options."""
+
+    name: str
+    title: str
+    formula: str
+    reference: str
+    cost: str
+    when: str
+    factory: type[Any]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options that the detector accepts."""
+        return tuple(field.name for field in dataclasses.fields(self.factory))
+
+    def make(self, **options: Any) -> Detector:
+        """Return the detector; options that are None count as not given, an unknown one raises `UsageError`."""
+        given = {key: value for key, value in options.items() if value is not None}
+        for key in given:
+            if key not in self.options:
+                known = f"it takes {', '.join(self.options)}" if self.options else "it takes none"
+                raise UsageError(f"The detector {self.name!r} has no option {key!r} ({known}): leave it out.")
+        detector: Detector = self.factory(**given)
+        return detector
+
+
+DETECTORS: dict[str, DetectorInfo] = {}
+
+
+def register(info: DetectorInfo) -> None:
+    """Add a detector to the list."""
+    DETECTORS[info.name] = info
+
+
+def detector_info(name: str) -> DetectorInfo:
+    """Return the entry of a detector; an unknown name raises `UsageError` that names the known ones."""
+    if name not in DETECTORS:
+        raise UsageError(f"There is no detector {name!r}: choose one of {', '.join(DETECTORS)}.")
+    return DETECTORS[name]
+
+
+def make_detector(name: str, **options: Any) -> Detector:
+    """Return a detector with its options, as `DetectorInfo.make` does."""
+    return detector_info(name).make(**options)

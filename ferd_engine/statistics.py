@@ -1,0 +1,111 @@
+"""Streamed statistics of pixels: count, mean, extrema and covariance, merged without loss.
+
+Arithmetic is float64 throughout. Hyperspectral covariances have condition numbers of 1e8 and more, and a squared
+Mahalanobis distance divides by the smallest eigenvalues: float32 partial sums (relative error 6e-8) would leave no
+digit of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas
+
+Float64Array = NDArray[np.float64]
+
+# A part of this many values stays in the second-level cache between conversion, centring and the product.
+_PART_VALUES = 1 << 18
+
+
+class Moments:
+    """First and second moments of pixels of `n_bands` bands, added in parts of any size and order.
+
+    Each part is centred on its own mean and merged by the pairwise update of Chan, Golub and LeVeque ("Updating
+    formulae and a pairwise algorithm for computing sample variances", 1979, eq. 2.1): the scatter matrix grows by
+    positive semi-definite terms alone, so nothing cancels, whatever the offset. For n = 2 + 2 pixels 1, 3 | 5, 7 of one
+    band: scatter 2 + 2, means 2 and 6, merged 4 + (2 * 2 / 4) * (6 - 2)**2 = 20 = 3 * variance.
+    """
+
+    def __init__(self, n_bands: int) -> None:
+        self.n_bands = n_bands
+        self.count = 0
+        self._mean = np.zeros(n_bands)
+        self._minimum = np.full(n_bands, np.inf)
+        self._maximum = np.full(n_bands, -np.inf)
+        # Lower triangle, Fortran order: what dsyrk and dsyr update in place.
+        self._scatter = np.zeros((n_bands, n_bands), order="F")
+
+    @staticmethod
+    def working_bytes(n_bands: int) -> int:
+        """Return the bytes that a `Moments` of `n_bands` bands holds, with the part that it works on."""
+        return 8 * (n_bands * n_bands + 4 * n_bands + max(_PART_VALUES, n_bands))
+
+    def add(self, pixels: NDArray[np.floating[Any]]) -> None:
+        """Add pixels (n, n_bands), float32 or float64, finite; n may be 0."""
+        step = max(_PART_VALUES // max(self.n_bands, 1), 1)
+        part = np.empty((min(step, len(pixels)), self.n_bands))
+        ones = np.ones(len(part))
+        for start in range(0, len(pixels), step):
+            values = pixels[start : start + step]
+            self._add_part(values, part[: len(values)], ones[: len(values)])
+
+    def _add_part(self, values: NDArray[np.floating[Any]], part: Float64Array, ones: Float64Array) -> None:
+        np.minimum(self._minimum, values.min(axis=0), out=self._minimum)
+        np.maximum(self._maximum, values.max(axis=0), out=self._maximum)
+        part[...] = values
+        # The second step takes off the rounding error of the first, which a large offset makes visible.
+        mean = ones @ part / len(part)
+        part -= mean
+        residual = ones @ part / len(part)
+        self._scatter = blas.dsyrk(1.0, part.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
+        self._merge_mean(len(part), mean + residual)
+
+    def merge(self, other: Moments) -> None:
+        """Add the pixels that `other` has seen; it stays as it is."""
+        if other.n_bands != self.n_bands:
+            raise ValueError(f"Moments of {other.n_bands} bands cannot be merged into moments of {self.n_bands} bands.")
+        if other.count == 0:
+            return
+        np.minimum(self._minimum, other._minimum, out=self._minimum)
+        np.maximum(self._maximum, other._maximum, out=self._maximum)
+        self._scatter += other._scatter
+        self._merge_mean(other.count, other._mean)
+
+    def _merge_mean(self, count: int, mean: Float64Array) -> None:
+        total = self.count + count
+        difference = mean - self._mean
+        if self.count:
+            weight = self.count * (count / total)
+            self._scatter = blas.dsyr(weight, difference, lower=1, a=self._scatter, overwrite_a=1)
+        self._mean += difference * (count / total)
+        self.count = total
+
+    @property
+    def mean(self) -> Float64Array:
+        """Mean (n_bands,) of the pixels; zeros without any."""
+        return self._mean.copy()
+
+    @property
+    def minimum(self) -> Float64Array:
+        """Smallest value (n_bands,) of each band; inf without any pixel."""
+        return self._minimum.copy()
+
+    @property
+    def maximum(self) -> Float64Array:
+        """Largest value (n_bands,) of each band; -inf without any pixel."""
+        return self._maximum.copy()
+
+    def covariance(self) -> Float64Array:
+        """Return the covariance (n_bands, n_bands) with N - 1 in the denominator, symmetric; zeros below two pixels.
+
+        A band that is constant over all pixels has a variance of exactly 0.
+        """
+        lower = np.tril(self._scatter)
+        # The rounding error of a large constant band's mean would otherwise pass for variance.
+        constant = self._minimum >= self._maximum
+        lower[constant] = 0.0
+        lower[:, constant] = 0.0
+        covariance: Float64Array = (lower + np.tril(lower, -1).T) / max(self.count - 1, 1)
+        return covariance

@@ -1,0 +1,127 @@
+"""Streamed moments against long-double references, for any order and size of parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ferd_engine.statistics import Moments
+
+
+def naive_covariance(pixels: np.ndarray) -> np.ndarray:
+    exact = pixels.astype(np.longdouble)
+    centred = exact - exact.mean(axis=0)
+    return (centred.T @ centred) / max(len(pixels) - 1, 1)
+
+
+def moments_of(pixels: np.ndarray, *cuts: int) -> Moments:
+    moments = Moments(pixels.shape[1])
+    for part in np.split(pixels, cuts):
+        moments.add(part)
+    return moments
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_moments_are_those_of_the_definition(dtype: type) -> None:
+    pixels = np.random.default_rng(0).normal(5.0, [1.0, 2.0, 300.0], (40_003, 3)).astype(dtype)
+    moments = moments_of(pixels, 7, 20_000)
+    assert moments.count == 40_003
+    np.testing.assert_allclose(
+        moments.mean, pixels.astype(np.longdouble).mean(axis=0).astype(float), rtol=1e-14, atol=1e-12
+    )
+    np.testing.assert_array_equal(moments.minimum, pixels.min(axis=0))
+    np.testing.assert_array_equal(moments.maximum, pixels.max(axis=0))
+    reference = naive_covariance(pixels).astype(float)
+    scale = np.sqrt(np.outer(np.diag(reference), np.diag(reference)))
+    assert (np.abs(moments.covariance() - reference) / scale).max() < 1e-13
+
+
+@given(st.lists(st.integers(0, 300), max_size=6), st.integers(1, 7), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_cutting_and_merging_change_nothing(cuts: list[int], n_bands: int, seed: int) -> None:
+    pixels = np.random.default_rng(seed).normal(100.0, 1.0, (300, n_bands))
+    at_once = moments_of(pixels)
+    merged = Moments(n_bands)
+    for part in np.split(pixels, sorted(cuts)):
+        merged.merge(moments_of(part))
+    assert merged.count == 300
+    np.testing.assert_allclose(merged.mean, at_once.mean, rtol=1e-13)
+    np.testing.assert_allclose(merged.covariance(), at_once.covariance(), rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(merged.minimum, at_once.minimum)
+    np.testing.assert_array_equal(merged.maximum, at_once.maximum)
+
+
+def test_a_huge_offset_loses_no_variance() -> None:
+    rng = np.random.default_rng(1)
+    small = rng.normal(0.0, 1e-3, (50_000, 4)) @ rng.normal(size=(4, 4))
+    pixels = 1e6 + small
+    reference = naive_covariance(pixels).astype(float)
+    # Parts as small as 10 pixels first, so that a poor first mean would show.
+    computed = moments_of(pixels, 10, 20, 4_000).covariance()
+    assert np.abs(computed - reference).max() < 1e-10 * np.abs(reference).max()
+
+
+def test_a_far_first_part_loses_no_variance() -> None:
+    rng = np.random.default_rng(2)
+    pixels = rng.normal(0.0, 1.0, (20_000, 3))
+    pixels[:100] += 1e5
+    reference = naive_covariance(pixels).astype(float)
+    np.testing.assert_allclose(moments_of(pixels, 100).covariance(), reference, rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_ten_million_pixels_accumulate_without_loss() -> None:
+    # Every value occurs equally often, so mean and variance are known exactly: mean 1e6, variance 2 N / (N - 1) * 1e-4.
+    cycle = 1e6 + np.array([[-2.0, 2.0], [-1.0, 1.0], [0.0, 0.0], [1.0, -1.0], [2.0, -2.0]]) / 128.0
+    moments = Moments(2)
+    part = np.tile(cycle, (20_000, 1))
+    for _ in range(100):
+        moments.add(part)
+    variance = 2.0 / 128.0**2 * (1e7 / (1e7 - 1.0))
+    np.testing.assert_allclose(moments.mean, 1e6, rtol=1e-15)
+    np.testing.assert_allclose(moments.covariance(), variance * np.array([[1.0, -1.0], [-1.0, 1.0]]), rtol=1e-11)
+
+
+def test_a_constant_band_has_no_variance_at_all() -> None:
+    pixels = np.random.default_rng(3).normal(size=(5_000, 3))
+    pixels[:, 1] = 123_456.7
+    covariance = moments_of(pixels, 1_000).covariance()
+    assert (covariance[1] == 0.0).all()
+    assert (covariance[:, 1] == 0.0).all()
+    assert covariance[0, 2] == covariance[2, 0] != 0.0
+
+
+def test_none_and_one_pixel() -> None:
+    moments = Moments(2)
+    moments.add(np.empty((0, 2), dtype=np.float32))
+    moments.merge(Moments(2))
+    assert moments.count == 0
+    assert (moments.covariance() == 0.0).all()
+    assert np.isinf(moments.minimum).all()
+    moments.add(np.array([[3.0, 4.0]], dtype=np.float32))
+    assert moments.count == 1
+    np.testing.assert_array_equal(moments.mean, [3.0, 4.0])
+    assert (moments.covariance() == 0.0).all()
+
+
+def test_merge_leaves_the_other_as_it_is() -> None:
+    first, other = moments_of(np.eye(3)), moments_of(np.arange(12.0).reshape(4, 3))
+    before = other.covariance()
+    first.merge(other)
+    first.add(np.ones((5, 3)))
+    np.testing.assert_array_equal(other.covariance(), before)
+    assert other.count == 4
+
+
+def test_other_bands_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 bands cannot be merged into moments of 2"):
+        Moments(2).merge(Moments(3))
+
+
+def test_pixels_are_not_changed() -> None:
+    pixels = np.random.default_rng(4).normal(size=(100, 5))
+    kept = pixels.copy()
+    Moments(5).add(pixels)
+    np.testing.assert_array_equal(pixels, kept)
