@@ -1,0 +1,79 @@
+"""What a backend does, and how one is chosen."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MissingPackageError, UsageError
+
+if TYPE_CHECKING:
+    from .bundle import Model
+
+BACKENDS = ("auto", "numpy", "torch")
+TORCH_HINT = 'add it with: python -m pip install "torch>=2.6"'
+
+
+class Backend(Protocol):
+    """A FEN ready to run on blocks of an image."""
+
+    @property
+    def name(self) -> str:
+        """Return "numpy" or "torch"."""
+
+    def describe(self) -> str:
+        """Return one line for the log: library, version, device and threads."""
+
+    def enhance(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the enhanced block: head output plus scaled input.
+
+        block : float32, C-contiguous, (rows + 2 halo, cols + 2 halo, B), scaled, finite; the halo of
+            `architecture.halo_px` pixels holds the neighbours, mirrored at the image's edge. It is not changed.
+        Returns (rows, cols, B) float32.
+        """
+
+    def working_bytes(self, rows: int, cols: int) -> int:
+        """Return an upper bound of what `enhance` allocates for a block of this core size, its result included."""
+
+
+def torch_installed() -> bool:
+    """Say whether torch can be found, without importing it."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def require_torch(purpose: str) -> None:
+    """Raise `MissingPackageError` with what to do where torch is not installed."""
+    if not torch_installed():
+        raise MissingPackageError(f"{purpose} needs the package torch, which is not installed: {TORCH_HINT}")
+
+
+def open_backend(model: Model, backend: str = "auto", device: str = "auto", threads: int | None = None) -> Backend:
+    """Return a backend for the model.
+
+    backend : "auto" takes torch where it can be imported, else NumPy.
+    device : "auto", "cpu" or "cuda"; NumPy runs on the CPU alone.
+    threads : CPU threads, by default all that this process may use.
+    Raises `UsageError` for unknown or unfitting options and `MissingPackageError` where torch is asked for and absent.
+    """
+    if backend not in BACKENDS:
+        raise UsageError(f"There is no backend {backend!r}: choose auto, numpy or torch.")
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"There is no device {device!r}: choose auto, cpu or cuda.")
+    if threads is not None and threads < 1:
+        raise UsageError(f"The number of threads is {threads}: give 1 or more.")
+    wants_torch = backend == "torch" or (backend == "auto" and torch_installed())
+    if wants_torch:
+        require_torch("The torch backend")
+        from .torch_backend import TorchBackend
+
+        return TorchBackend(model.architecture, model.weights, device=device, threads=threads)
+    if device == "cuda":
+        if backend == "numpy":
+            raise UsageError("The numpy backend has no device cuda: choose --backend torch, or --device cpu.")
+        require_torch("The device cuda")
+    from .numpy_backend import NumpyBackend
+
+    return NumpyBackend(model.architecture, model.weights, threads=threads)
