@@ -1,16 +1,20 @@
 """The choices that the dialogs offer, as plain names.
 
-Processing builds every algorithm's parameters when QGIS starts, so nothing here may import numpy or the engine; a test
-holds these names to the engine's own.
+Processing builds every algorithm's parameters when QGIS starts, so nothing here may import numpy: the engine's options
+need none, its detectors do. Tests hold both to that, and DETECTORS to the engine's registry.
 """
 
 from __future__ import annotations
 
-DETECTORS = ("grx", "slrx")
-BAND_SELECTIONS = ("auto", "first", "spread", "wavelength")
-SCALINGS = ("minmax", "percentile")
-AUTO_MODEL = "auto"
-OUTPUT_EXTENSIONS = ("tif", "bsq", "img")
+from .engine import engine
 
-DEFAULT_MEMORY_MIB = 1024
+_options = engine("options")
+
+DETECTORS = ("grx", "slrx")
+BAND_SELECTIONS: tuple[str, ...] = _options.BAND_SELECTIONS
+SCALINGS: tuple[str, ...] = _options.SCALINGS
+AUTO_MODEL = "auto"
+OUTPUT_EXTENSIONS = ("tif", "tiff", "bsq", "bil", "bip", "img", "dat")
+
+DEFAULT_MEMORY_MIB: int = _options.EnhanceOptions().budget_bytes >> 20
 MIN_MEMORY_MIB = 64

@@ -1,4 +1,4 @@
-"""The one door from the plugin to the engine; imported only when an algorithm checks its values or runs."""
+"""The one door from the plugin to the engine, whose parts are imported when they are asked for, not with the plugin."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ferd_engine import RunReport
     from qgis.core import QgsProcessingFeedback
 
 
@@ -25,3 +26,11 @@ class FeedbackProgress:
     def cancelled(self) -> bool:
         """Say whether the user pressed Cancel."""
         return bool(self._feedback.isCanceled())
+
+
+def push_report(report: RunReport, feedback: QgsProcessingFeedback) -> None:
+    """Write to the log what the run did, and the engine's warnings in the warnings' colour."""
+    for line in report.lines():
+        feedback.pushInfo(line)
+    for warning in report.warnings:
+        feedback.pushWarning(warning)

@@ -24,11 +24,11 @@ class AlgorithmHelp:
     tags: list[str] = field(default_factory=list)
     parameters: dict[str, str] = field(default_factory=dict)
 
-    def html(self) -> str:
-        """Return the text beside the dialog."""
+    def html(self, labels: dict[str, str]) -> str:
+        """Return the text beside the dialog; `labels` are the dialog's words for the parameters, by name."""
         blocks = [f"<p>{text}</p>" for text in self.description]
         blocks.append(f"<h3>{translate('FERD', 'Parameters')}</h3>")
-        blocks += [f"<p><b>{name}</b>: {text}</p>" for name, text in self.parameters.items()]
+        blocks += [f"<p><b>{labels[name]}</b>: {text}</p>" for name, text in self.parameters.items()]
         blocks.append(f"<h3>{translate('FERD', 'References')}</h3>")
         blocks += [f"<p>{text}</p>" for text in self.references]
         blocks.append(f'<p><a href="{HELP_URL}">{translate("FERD", "Documentation")}</a></p>')

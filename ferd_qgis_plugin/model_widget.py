@@ -15,6 +15,11 @@ from .engine import engine
 translate = QCoreApplication.translate
 
 
+def known_models() -> list[str]:
+    """Return the names of the embedded and installed models that can be used."""
+    return [listing.name for listing in engine("fen.store").list_models() if listing.model is not None]
+
+
 class ModelWidgetWrapper(WidgetWrapper):
     """An editable list of model names, with a button that picks a model's folder."""
 

@@ -45,10 +45,12 @@ def profile_plugins(profile: str) -> Path:
 def link(plugins: Path) -> Path:
     """Make the folder of links under `plugins`; refuse to touch a folder that holds anything but links."""
     folder = plugins / PLUGIN
-    if folder.is_symlink() or any(not entry.is_symlink() for entry in (folder.iterdir() if folder.is_dir() else ())):
+    # QGIS leaves compiled modules beside the links.
+    old = [entry for entry in folder.iterdir() if entry.name != "__pycache__"] if folder.is_dir() else []
+    if folder.is_symlink() or not all(entry.is_symlink() for entry in old):
         sys.exit(f"{folder} is an installed plugin, not a development link: uninstall it in QGIS first.")
     folder.mkdir(parents=True, exist_ok=True)
-    for entry in folder.iterdir():
+    for entry in old:
         entry.unlink()
     sources = [path for path in (ROOT / PLUGIN).iterdir() if path.name != "__pycache__"]
     for source in [*sources, *(ROOT / name for name in BESIDE)]:

@@ -11,7 +11,6 @@ from qgis.core import (
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingParameterDefinition,
-    QgsProcessingParameterRasterDestination,
 )
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
@@ -51,10 +50,6 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         """Return the parameters, in the order of the dialog."""
         raise NotImplementedError
 
-    def output_definition(self) -> QgsProcessingParameterRasterDestination:
-        """Return the destination parameter OUTPUT."""
-        raise NotImplementedError
-
     def name(self) -> str:
         return self.NAME
 
@@ -74,7 +69,8 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         return self.help().summary
 
     def shortHelpString(self) -> str:
-        return self.help().html()
+        labels = {definition.name(): definition.description() for definition in self.parameterDefinitions()}
+        return self.help().html(labels)
 
     def helpUrl(self) -> str:
         return HELP_URL
@@ -90,7 +86,7 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         texts = self.help().parameters
-        for definition in [*self.definitions(), self.output_definition()]:
+        for definition in self.definitions():
             definition.setHelp(texts[definition.name()])
             self.addParameter(definition)
 
@@ -164,6 +160,17 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             "overwrite": True,
         }
 
+    def check_options(self, options: Any, n_bands: int) -> None:
+        """Raise a `FerdError` where the options cannot work on a raster with `n_bands` bands."""
+        if options.bands is not None:
+            n_bands = len(engine("bands").parse_band_list(options.bands, n_bands))
+        if self.needs_model(options):
+            engine("fen.store").choose_model(options.model, n_bands)
+
+    def needs_model(self, options: Any) -> bool:
+        """Say whether a run with these options enhances."""
+        return True
+
     def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         """Take over input and options; raise `UnusableLayerError` or a `FerdError` where they cannot work."""
         layer = self.parameterAsRasterLayer(parameters, p.INPUT, context)
@@ -171,5 +178,6 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             raise UnusableLayerError(self.invalidRasterError(parameters, p.INPUT))
         self._input_path = gdal_path(layer)
         self._source = gdal_source(layer)
-        kind = getattr(engine("options"), self.OPTIONS_CLASS)
-        self._options = kind(**self.engine_options(parameters, context))
+        options = self.engine_options(parameters, context)
+        self._options = getattr(engine("options"), self.OPTIONS_CLASS)(**options)
+        self.check_options(self._options, layer.bandCount())

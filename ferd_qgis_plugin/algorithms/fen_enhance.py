@@ -23,7 +23,5 @@ class FenEnhance(EngineAlgorithm):
         return fen_help()
 
     def definitions(self) -> list[QgsProcessingParameterDefinition]:
-        return [p.input_layer(), p.model(), p.bands(), *p.advanced()]
-
-    def output_definition(self) -> QgsProcessingParameterRasterDestination:
-        return QgsProcessingParameterRasterDestination(p.OUTPUT, translate("FERD", "Enhanced bands"))
+        output = QgsProcessingParameterRasterDestination(p.OUTPUT, translate("FERD", "Enhanced bands"))
+        return [p.input_layer(), p.model(), p.bands(), *p.advanced(), output]

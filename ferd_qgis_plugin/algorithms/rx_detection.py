@@ -14,6 +14,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QCoreApplication
 
 from ..choices import DETECTORS
+from ..engine import engine
 from ..help import AlgorithmHelp, rx_help
 from ..styles import SCORE_STYLE
 from . import parameters as p
@@ -48,10 +49,8 @@ class RxAnomalyDetection(EngineAlgorithm):
             p.bands(),
             *p.advanced(),
             p.as_advanced(block),
+            QgsProcessingParameterRasterDestination(p.OUTPUT, translate("FERD", "Anomaly score")),
         ]
-
-    def output_definition(self) -> QgsProcessingParameterRasterDestination:
-        return QgsProcessingParameterRasterDestination(p.OUTPUT, translate("FERD", "Anomaly score"))
 
     def engine_options(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
         options = super().engine_options(parameters, context)
@@ -60,6 +59,13 @@ class RxAnomalyDetection(EngineAlgorithm):
         if parameters.get(BLOCK) is not None:
             options["block"] = self.parameterAsInt(parameters, BLOCK, context)
         return options
+
+    def check_options(self, options: Any, n_bands: int) -> None:
+        super().check_options(options, n_bands)
+        engine("detectors").make_detector(options.detector, **options.detector_options())
+
+    def needs_model(self, options: Any) -> bool:
+        return bool(options.enhance)
 
     def style_output(self, output: str, context: QgsProcessingContext) -> None:
         if context.willLoadLayerOnCompletion(output):

@@ -1,0 +1,201 @@
+"""Runs through Processing: the engine's result to the last bit, in batch, in a model, to temporary outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+import ferd_engine
+
+pytestmark = pytest.mark.qgis
+
+RX = "ferd:rxanomalydetection"
+FEN = "ferd:fenenhance"
+
+
+def run(algorithm, feedback=None, **parameters):
+    import processing
+
+    return processing.run(algorithm, parameters, feedback=feedback)
+
+
+@pytest.mark.parametrize("detector", ["grx", "slrx"])
+@pytest.mark.parametrize("enhance", [True, False])
+def test_scores_are_the_engines_to_the_last_bit(provider, scene, tmp_path, read_raster, detector, enhance):
+    result = run(RX, INPUT=str(scene), DETECTOR=detector, ENHANCE=enhance, OUTPUT=str(tmp_path / "qgis.tif"))
+    ferd_engine.detect_raster(
+        str(scene), str(tmp_path / "engine.tif"), detector=detector, enhance=enhance, backend="numpy"
+    )
+
+    scores = read_raster(result["OUTPUT"])
+    np.testing.assert_array_equal(scores, read_raster(tmp_path / "engine.tif"))
+    assert np.isnan(scores[0, 3, 4:6]).all()
+    assert np.isnan(scores).sum() == 2
+    assert np.nanstd(scores) > 0
+
+
+def test_enhanced_bands_are_the_engines_to_the_last_bit(provider, scene, tmp_path, read_raster):
+    result = run(FEN, INPUT=str(scene), MODEL="auto", OUTPUT=str(tmp_path / "qgis.tif"))
+    ferd_engine.enhance_raster(str(scene), str(tmp_path / "engine.tif"), backend="numpy")
+
+    enhanced = read_raster(result["OUTPUT"])
+    np.testing.assert_array_equal(enhanced, read_raster(tmp_path / "engine.tif"))
+    assert enhanced.shape == (100, 31, 24)
+
+
+def test_every_option_reaches_the_engine(provider, scene, tmp_path, read_raster):
+    mask = tmp_path / "mask.tif"
+    gdal.Translate(str(mask), str(scene), bandList=[1], outputType=gdal.GDT_Byte, scaleParams=[[0, 1, 1, 1]], noData="none")
+    dataset = gdal.Open(str(mask), gdal.GA_Update)
+    values = np.ones((31, 24), dtype=np.uint8)
+    values[:5] = 0
+    dataset.GetRasterBand(1).WriteArray(values)
+    dataset = None
+    chosen = {"model": None, "bands": "1-80,90", "band_selection": "spread", "scaling": "percentile"}
+
+    result = run(
+        RX, INPUT=str(scene), DETECTOR="slrx", BANDS=chosen["bands"], BAND_SELECTION="spread", SCALING="percentile",
+        MASK=str(mask), MEMORY=128, BLOCK=12, OUTPUT=str(tmp_path / "qgis.tif"),
+    )  # fmt: skip
+    ferd_engine.detect_raster(
+        str(scene), str(tmp_path / "engine.tif"), detector="slrx", mask=str(mask), memory="128MiB", block=12,
+        backend="numpy", **chosen,
+    )  # fmt: skip
+
+    scores = read_raster(result["OUTPUT"])
+    np.testing.assert_array_equal(scores, read_raster(tmp_path / "engine.tif"))
+    assert np.isnan(scores[0, :5]).all()
+
+
+def test_the_output_lies_on_the_inputs_grid(provider, scene, tmp_path):
+    result = run(RX, INPUT=str(scene), ENHANCE=False, OUTPUT=str(tmp_path / "scores.tif"))
+
+    source, scores = gdal.Open(str(scene)), gdal.Open(result["OUTPUT"])
+    assert scores.GetGeoTransform() == source.GetGeoTransform()
+    assert scores.GetSpatialRef().IsSame(source.GetSpatialRef())
+    assert (scores.RasterXSize, scores.RasterYSize) == (source.RasterXSize, source.RasterYSize)
+
+
+def test_a_temporary_output_is_a_raster_in_processings_folder(provider, scene):
+    from qgis.core import QgsProcessingUtils
+
+    result = run(RX, INPUT=str(scene), ENHANCE=False, OUTPUT="TEMPORARY_OUTPUT")
+
+    assert Path(result["OUTPUT"]).is_relative_to(QgsProcessingUtils.tempFolder())
+    assert gdal.Open(result["OUTPUT"]).RasterCount == 1
+
+
+def test_an_existing_output_is_replaced(provider, scene, tmp_path, read_raster):
+    output = tmp_path / "scores.tif"
+    run(RX, INPUT=str(scene), ENHANCE=False, BANDS="1-20", OUTPUT=str(output))
+    first = read_raster(output)
+
+    run(RX, INPUT=str(scene), ENHANCE=False, OUTPUT=str(output))
+
+    assert not np.array_equal(first, read_raster(output), equal_nan=True)
+
+
+def test_envi_output(provider, scene, tmp_path, read_raster):
+    tiff = run(RX, INPUT=str(scene), ENHANCE=False, OUTPUT=str(tmp_path / "scores.tif"))
+    envi = run(RX, INPUT=str(scene), ENHANCE=False, OUTPUT=str(tmp_path / "scores.bsq"))
+
+    assert gdal.Open(envi["OUTPUT"]).GetDriver().ShortName == "ENVI"
+    np.testing.assert_array_equal(read_raster(envi["OUTPUT"]), read_raster(tiff["OUTPUT"]))
+
+
+def test_the_log_says_what_ran(provider, scene, tmp_path, feedback):
+    run(RX, feedback, INPUT=str(scene), MEMORY=256, OUTPUT=str(tmp_path / "scores.tif"))
+
+    log = "\n".join(feedback.infos)
+    for part in ("Bands used: 100", "constant 7", "Model: fen-100", "scaled to", "Backend: numpy", "grx", "256 MiB", "Done in"):
+        assert part in log, f"{part!r} is not in:\n{log}"
+    assert feedback.steps
+    assert feedback.progress() == 100.0
+    assert feedback.errors == []
+
+
+def test_warnings_of_the_engine_are_shown(provider, scene, tmp_path, feedback):
+    run(RX, feedback, INPUT=str(scene), ENHANCE=False, OUTPUT=str(tmp_path / "scores.tif"))
+
+    assert any("constant were left out" in warning for warning in feedback.warnings)
+
+
+def test_batch_of_three(provider, make_scene, tmp_path, read_raster):
+    """The batch dialog runs one instance after the other with one context, as here."""
+    from qgis.core import QgsProcessingContext, QgsProcessingFeedback
+
+    scenes = [make_scene(f"scene {seed} é.tif", seed=seed) for seed in (1, 2, 3)]
+    context, outputs = QgsProcessingContext(), []
+    for scene in scenes:
+        output = tmp_path / f"{scene.stem} scores.tif"
+        algorithm = provider.algorithm("rxanomalydetection").create()
+        parameters = {"INPUT": str(scene), "ENHANCE": False, "OUTPUT": str(output)}
+        result, done = algorithm.run(parameters, context, QgsProcessingFeedback())
+        assert done
+        outputs.append(result["OUTPUT"])
+
+    scores = [read_raster(output) for output in outputs]
+    assert all(not np.array_equal(scores[0], other, equal_nan=True) for other in scores[1:])
+
+
+def test_enhance_then_detect_in_a_model(provider, scene, tmp_path, read_raster):
+    from qgis.core import (
+        QgsProcessingContext,
+        QgsProcessingFeedback,
+        QgsProcessingModelAlgorithm,
+        QgsProcessingModelChildAlgorithm,
+        QgsProcessingModelChildParameterSource,
+        QgsProcessingModelOutput,
+        QgsProcessingModelParameter,
+        QgsProcessingParameterRasterLayer,
+    )
+
+    source = QgsProcessingModelChildParameterSource
+    model = QgsProcessingModelAlgorithm("enhance and detect")
+    model.addModelParameter(QgsProcessingParameterRasterLayer("SCENE"), QgsProcessingModelParameter("SCENE"))
+    enhance = QgsProcessingModelChildAlgorithm(FEN)
+    enhance.setChildId("enhance")
+    enhance.addParameterSources("INPUT", [source.fromModelParameter("SCENE")])
+    model.addChildAlgorithm(enhance)
+    detect = QgsProcessingModelChildAlgorithm(RX)
+    detect.setChildId("detect")
+    detect.addParameterSources("INPUT", [source.fromChildOutput("enhance", "OUTPUT")])
+    detect.addParameterSources("ENHANCE", [source.fromStaticValue(False)])
+    scores = QgsProcessingModelOutput("SCORES")
+    scores.setChildId("detect")
+    scores.setChildOutputName("OUTPUT")
+    detect.setModelOutputs({"SCORES": scores})
+    model.addChildAlgorithm(detect)
+    model.initAlgorithm()
+    context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
+    parameters = {"SCENE": str(scene), "detect:SCORES": str(tmp_path / "scores.tif")}
+
+    assert model.validate() == (True, [])
+    result, done = model.create().run(parameters, context, feedback)
+
+    assert done
+    ferd_engine.enhance_raster(str(scene), str(tmp_path / "enhanced.tif"), backend="numpy")
+    ferd_engine.detect_raster(str(tmp_path / "enhanced.tif"), str(tmp_path / "engine.tif"), enhance=False)
+    np.testing.assert_array_equal(read_raster(result["detect:SCORES"]), read_raster(tmp_path / "engine.tif"))
+
+
+def test_a_run_in_the_background_thread(provider, scene, tmp_path):
+    """As the dialog does it: prepared here, run in a task, results taken over here."""
+    from qgis.core import QgsApplication, QgsProcessingAlgRunnerTask, QgsProcessingContext, QgsProcessingFeedback
+    from qgis.PyQt.QtCore import QEventLoop, QTimer
+
+    context, feedback, outcomes = QgsProcessingContext(), QgsProcessingFeedback(), []
+    algorithm = provider.algorithm("rxanomalydetection").create()
+    parameters = {"INPUT": str(scene), "ENHANCE": False, "OUTPUT": str(tmp_path / "scores.tif")}
+    task = QgsProcessingAlgRunnerTask(algorithm, parameters, context, feedback)
+    loop = QEventLoop()
+    task.executed.connect(lambda done, result: (outcomes.append((done, dict(result))), loop.quit()))
+    QTimer.singleShot(30_000, loop.quit)
+    QgsApplication.taskManager().addTask(task)
+    loop.exec()
+
+    assert outcomes == [(True, {"OUTPUT": str(tmp_path / "scores.tif")})]
+    assert (tmp_path / "scores.tif").is_file()
