@@ -1,0 +1,9 @@
+"""`python -m ferd_engine` is the `ferd` command."""
+
+from __future__ import annotations
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

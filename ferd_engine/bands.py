@@ -1,0 +1,125 @@
+"""Bands: which there are, which are good, and which of them a run uses.
+
+Selection drops bad bands first, then picks the number that the model wants (DESIGN.md, "Band selection").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import InputError, UsageError
+
+# A model band and its nearest sensor band may lie this far apart before "auto" gives up matching by wavelength:
+# three bands of a 5 nm spectrometer, so that no absorption feature is mistaken for its neighbour.
+_MATCH_TOLERANCE_NM = 15.0
+
+
+@dataclass(frozen=True)
+class BandInfo:
+    """One band of a raster: `number` counts from 1; wavelength and width are in nanometres where known."""
+
+    number: int
+    name: str = ""
+    wavelength_nm: float | None = None
+    fwhm_nm: float | None = None
+    good: bool = True
+    nodata: float | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The bands of a run (numbers from 1, in the order used) and how they were picked."""
+
+    numbers: tuple[int, ...]
+    method: str
+
+
+def parse_band_list(text: str, n_bands: int) -> tuple[int, ...]:
+    """Return band numbers (from 1, each once, in the order written) for a list such as `1-50,60`.
+
+    Raises `UsageError` for anything else, and for numbers that the raster does not have.
+
+    >>> parse_band_list("3-5,1", 10)
+    (3, 4, 5, 1)
+    """
+    numbers: dict[int, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", part)
+        if not match:
+            raise UsageError(f"The band list {text!r} is not understood at {part.strip()!r}: write it like 1-50,60.")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not 1 <= first <= last <= n_bands:
+            raise UsageError(
+                f"The band list {text!r} asks for {part.strip()!r}, but the raster has the bands 1 to {n_bands}: "
+                "name bands in that range, the lower number first."
+            )
+        numbers.update(dict.fromkeys(range(first, last + 1)))
+    return tuple(numbers)
+
+
+def candidates(bands: Sequence[BandInfo], band_list: str | None) -> tuple[int, ...]:
+    """Return the numbers of the good bands, restricted to the user's list; `InputError` if none is left."""
+    wanted = parse_band_list(band_list, len(bands)) if band_list else range(1, len(bands) + 1)
+    left = tuple(number for number in wanted if bands[number - 1].good)
+    if not left:
+        raise InputError("Every band asked for is marked as bad in the raster: correct its bad band list or --bands.")
+    return left
+
+
+def pick_bands(
+    numbers: Sequence[int],
+    n_wanted: int,
+    method: str,
+    bands: Sequence[BandInfo],
+    model_wavelengths_nm: Sequence[float] | None,
+    model_method: str,
+) -> Selection:
+    """Pick the `n_wanted` bands for a model out of the usable band `numbers`.
+
+    `method` is the user's choice; with `auto` bands are matched by wavelength where both sides know theirs and every
+    match lies within 15 nm, else picked as the model's `model_method` says. Each band is used at most once.
+    """
+    if len(numbers) < n_wanted:
+        raise InputError(
+            f"The model needs {n_wanted} bands, but only {len(numbers)} usable bands are left: choose a model with "
+            "fewer bands, or name more bands."
+        )
+    if method in ("auto", "wavelength"):
+        matched = _match_wavelengths(numbers, bands, model_wavelengths_nm, strict=method == "auto")
+        if matched:
+            return Selection(matched, "wavelength")
+        if method == "wavelength":
+            side = "model" if not model_wavelengths_nm else "raster"
+            raise UsageError(
+                f"Bands cannot be selected by wavelength because the {side} has no known wavelengths: use the band "
+                "selection first or spread."
+            )
+        method = "spread" if model_method == "wavelength" else model_method
+    if method == "first":
+        return Selection(tuple(numbers[:n_wanted]), "first")
+    places = np.rint(np.linspace(0, len(numbers) - 1, n_wanted)).astype(int)
+    return Selection(tuple(numbers[place] for place in places), "spread")
+
+
+def _match_wavelengths(
+    numbers: Sequence[int], bands: Sequence[BandInfo], model_wavelengths_nm: Sequence[float] | None, *, strict: bool
+) -> tuple[int, ...] | None:
+    known = [bands[number - 1].wavelength_nm for number in numbers]
+    centres = np.array([np.nan if centre is None else centre for centre in known], dtype=np.float64)
+    if not model_wavelengths_nm or np.isnan(centres).any():
+        return None
+    chosen: list[int] = []
+    for wavelength in model_wavelengths_nm:
+        distance = np.abs(centres - wavelength)
+        nearest = int(np.argmin(distance))
+        if strict and distance[nearest] > _MATCH_TOLERANCE_NM:
+            return None
+        chosen.append(numbers[nearest])
+        centres[nearest] = np.inf
+    return tuple(chosen)

@@ -1,0 +1,58 @@
+"""The `ferd` command: words in, one call to the engine, words out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Callable
+
+from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, FerdError
+from ..threads import THREAD_VARIABLES
+from .parser import build_parser
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or unusable input, 130 interrupted."""
+    arguments = build_parser().parse_args(argv)
+    _set_threads(getattr(arguments, "threads", None))
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="ferd: %(message)s")
+    try:
+        return _command(arguments)(arguments)
+    except FerdError as error:
+        print(f"ferd: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("ferd: Interrupted; nothing was written.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout has gone, as `ferd models list | head` does: no more output, and no complaint at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+
+
+def _set_threads(threads: int | None) -> None:
+    """Tell the BLAS libraries, which read this when numpy loads them, as nothing has loaded it yet."""
+    if threads is not None and threads >= 1:
+        for name in THREAD_VARIABLES:
+            os.environ[name] = str(threads)
+
+
+def _command(arguments: argparse.Namespace) -> Command:
+    from . import model_commands, other_commands, run_commands
+
+    commands: dict[str, Command] = {
+        "detect": run_commands.run_detect,
+        "enhance": run_commands.run_enhance,
+        "info": other_commands.run_info,
+        "evaluate": other_commands.run_evaluate,
+        "models": model_commands.run_models,
+        "detectors": model_commands.run_detectors,
+        "sample": other_commands.run_sample,
+        "doctor": other_commands.run_doctor,
+    }
+    return commands[arguments.command]

@@ -1,0 +1,66 @@
+"""`ferd info`, `ferd evaluate`, `ferd sample` and `ferd doctor`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+
+from ..errors import EXIT_DONE
+from ..options import EnhanceOptions
+
+
+def run_info(arguments: argparse.Namespace) -> int:
+    """Describe a raster."""
+    from ..describe import describe_raster
+
+    options = EnhanceOptions(
+        model=arguments.model,
+        bands=arguments.bands,
+        band_selection=arguments.band_selection,
+        variable=arguments.variable,
+    )
+    facts = describe_raster(arguments.input, options)
+    if arguments.json:
+        print(json.dumps(facts))
+        return EXIT_DONE
+    # The list of every wavelength is for programs; people get its range.
+    for key, value in facts.items():
+        if key != "wavelengths_nm":
+            text = "none" if value in (None, "", []) else value
+            print(f"{key.replace('_', ' '):<22} {text}")
+    return EXIT_DONE
+
+
+def run_evaluate(arguments: argparse.Namespace) -> int:
+    """Compare scores with a truth map."""
+    from ..evaluate import evaluate_files
+
+    evaluation = evaluate_files(arguments.scores, arguments.truth, arguments.variable)
+    if arguments.json:
+        print(evaluation.to_json())
+        return EXIT_DONE
+    for key, value in asdict(evaluation).items():
+        print(f"{key.replace('_', ' '):<22} {value:.4f}" if isinstance(value, float) else f"{key.replace('_', ' '):<22} {value}")
+    return EXIT_DONE
+
+
+def run_sample(arguments: argparse.Namespace) -> int:
+    """Write the sample scene."""
+    from ..sample import make_sample
+
+    paths = make_sample(arguments.folder, arguments.seed, overwrite=arguments.overwrite)
+    if arguments.json:
+        print(json.dumps({key: str(value) for key, value in asdict(paths).items()}))
+    else:
+        print(f"Scene: {paths.scene}\nTruth: {paths.truth}")
+    return EXIT_DONE
+
+
+def run_doctor(arguments: argparse.Namespace) -> int:
+    """Tell what this installation can do."""
+    from ..doctor import as_text, examine
+
+    report = examine()
+    print(json.dumps(report) if arguments.json else as_text(report))
+    return EXIT_DONE

@@ -1,0 +1,143 @@
+"""The command line's words. It imports nothing heavy, so that `--help` is instant and threads can still be set."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from .._version import __version__
+from ..errors import EXIT_USAGE
+from ..options import BACKENDS, BAND_SELECTIONS, DEVICES, SCALINGS
+
+_INPUT_HELP = "any raster that GDAL reads, or a .mat or .npy cube of rows x cols x bands"
+_OUTPUT_HELP = ".tif for GeoTIFF, or .hdr, .bsq, .bil, .bip, .img, .dat for ENVI"
+
+
+class OneSentenceParser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}; see {self.prog} --help.\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of `ferd`."""
+    parser = OneSentenceParser(
+        prog="ferd",
+        description="Hyperspectral anomaly detection: FEN background enhancement and detectors of the RX family.",
+    )
+    parser.add_argument("--version", action="version", version=f"ferd {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_detect(commands)
+    _add_enhance(commands)
+    _add_info(commands)
+    _add_evaluate(commands)
+    _add_models(commands)
+    _add_detectors(commands)
+    _add_sample(commands)
+    _add_doctor(commands)
+    return parser
+
+
+def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
+    parser = commands.add_parser("detect", help="write an anomaly score raster", description="Write an anomaly score raster.")
+    _add_input_output(parser)
+    parser.add_argument("--detector", default="grx", metavar="NAME", help="see 'ferd detectors list' (default: grx)")
+    parser.add_argument(
+        "--enhance", action=argparse.BooleanOptionalAction, default=True, help="run FEN before the detector (default: yes)"
+    )
+    parser.add_argument("--block", type=int, metavar="N", help="slrx: side of its blocks in pixels (default: rows // 25)")
+    _add_band_options(parser)
+    _add_run_options(parser)
+
+
+def _add_enhance(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
+    parser = commands.add_parser("enhance", help="write the FEN-enhanced cube", description="Write the FEN-enhanced cube.")
+    _add_input_output(parser)
+    _add_band_options(parser)
+    _add_run_options(parser)
+
+
+def _add_input_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", metavar="INPUT", help=_INPUT_HELP)
+    parser.add_argument("output", metavar="OUTPUT", help=_OUTPUT_HELP)
+
+
+def _add_band_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="NAME|FOLDER", help="see 'ferd models list' (default: the largest that fits)")
+    parser.add_argument("--bands", metavar="LIST", help="use these bands only, such as 1-50,60 (counted from 1)")
+    parser.add_argument("--band-selection", choices=BAND_SELECTIONS, default="auto", help="which bands the model gets (default: auto)")
+    parser.add_argument("--variable", metavar="NAME", help="the array of a .mat file to read")
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scaling", choices=SCALINGS, default="minmax", help="percentile for scenes with hot pixels (default: minmax)")
+    parser.add_argument("--mask", metavar="RASTER", help="pixels that are 0 or nodata here are left out")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="what runs FEN (default: torch where installed)")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where torch runs (default: a GPU where there is one)")
+    parser.add_argument("--memory", default="1GiB", metavar="SIZE", help="memory budget (default: 1GiB)")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    _add_json(parser)
+
+
+def _add_info(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
+    parser = commands.add_parser(
+        "info",
+        help="show bands, wavelengths, bad bands, nodata, projection, and what would be used",
+        description="Show a raster's bands, wavelengths, bad bands, nodata and projection, and the model and bands that 'ferd detect' would use.",
+    )
+    parser.add_argument("input", metavar="INPUT", help=_INPUT_HELP)
+    _add_band_options(parser)
+    _add_json(parser)
+
+
+def _add_evaluate(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
+    parser = commands.add_parser("evaluate", help="compare scores with a truth map", description="Compare scores with a truth map.")
+    parser.add_argument("scores", metavar="SCORES", help="a score raster")
+    parser.add_argument("truth", metavar="TRUTH", help="a raster, .mat or .npy of the same size; above 0 is anomaly")
+    parser.add_argument("--variable", metavar="NAME", help="the array of a .mat truth file")
+    _add_json(parser)
+
+
+def _add_models(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
+    parser = commands.add_parser("models", help="list, show, import and verify models")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="list the models that --model accepts")
+    _add_json(listing)
+    show = actions.add_parser("show", help="show what a model is")
+    show.add_argument("name", metavar="NAME|FOLDER")
+    _add_json(show)
+    bring = actions.add_parser("import", help="import published weights, a TorchScript layout or a bundle")
+    bring.add_argument("source", metavar="SRC", help="folder with convh.pt, enc.pt, pc.pt, or with the hub's TorchScript files")
+    bring.add_argument("name", metavar="NAME", help="the name that --model will take")
+    _add_json(bring)
+    verify = actions.add_parser("verify", help="check a model's files against their checksums (all models without a name)")
+    verify.add_argument("name", metavar="NAME|FOLDER", nargs="?")
+    _add_json(verify)
+
+
+def _add_detectors(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
+    parser = commands.add_parser("detectors", help="list and explain the detectors")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_json(actions.add_parser("list", help="list the detectors"))
+    show = actions.add_parser("show", help="formula, reference, cost and use of a detector")
+    show.add_argument("name", metavar="NAME")
+    _add_json(show)
+
+
+def _add_sample(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
+    parser = commands.add_parser("sample", help="write a seeded sample scene with truth")
+    parser.add_argument("folder", metavar="FOLDER", help="created where it is missing")
+    parser.add_argument("--seed", type=int, default=0, help="another seed is another scene (default: 0)")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    _add_json(parser)
+
+
+def _add_doctor(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
+    parser = commands.add_parser("doctor", help="versions, BLAS, backends, GDAL drivers, and what to install for more")
+    _add_json(parser)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")

@@ -1,0 +1,44 @@
+"""`ferd detect` and `ferd enhance`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import fields
+from typing import Any
+
+from ..options import DetectOptions, EnhanceOptions
+from .progress_bar import ProgressBar, stopping_on_signals
+
+
+def run_detect(arguments: argparse.Namespace) -> int:
+    """Run the detection and print what was done."""
+    options = DetectOptions(**_fields(DetectOptions, arguments))
+    return _run("detect_raster", options, arguments)
+
+
+def run_enhance(arguments: argparse.Namespace) -> int:
+    """Run the enhancement and print what was done."""
+    options = EnhanceOptions(**_fields(EnhanceOptions, arguments))
+    return _run("enhance_raster", options, arguments)
+
+
+def _fields(kind: type[EnhanceOptions], arguments: argparse.Namespace) -> dict[str, Any]:
+    return {field.name: getattr(arguments, field.name) for field in fields(kind)}
+
+
+def _run(door: str, options: EnhanceOptions, arguments: argparse.Namespace) -> int:
+    from .. import runs
+
+    bar = ProgressBar()
+    try:
+        with stopping_on_signals(bar):
+            report = getattr(runs, door)(arguments.input, arguments.output, options=options, progress=bar)
+    finally:
+        bar.clear()
+    if arguments.json:
+        print(report.to_json())
+    else:
+        print("\n".join(report.lines()))
+    sys.stdout.flush()
+    return 0

@@ -1,0 +1,111 @@
+"""The options of a run: one frozen object, checked where it enters, the same for command line, QGIS and Python."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import UsageError
+
+BAND_SELECTIONS = ("auto", "first", "spread", "wavelength")
+SCALINGS = ("minmax", "percentile")
+BACKENDS = ("auto", "numpy", "torch")
+DEVICES = ("auto", "cpu", "cuda")
+
+_MIN_MEMORY_BYTES = 64 << 20
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def parse_memory(text: str) -> int:
+    """Return bytes for a size such as `1GiB`, `512 MB` or `2e9`; units count in powers of 1024.
+
+    >>> parse_memory("1.5GiB")
+    1610612736
+    """
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:[eE][0-9]+)?)\s*([bkmgt]?)(?:i?b)?\s*", text.strip(), re.IGNORECASE)
+    if not match:
+        raise UsageError(f"The memory budget {text!r} is not a size: write it like 512MiB or 2GiB.")
+    size = float(match[1]) * _UNITS[match[2].lower()]
+    if not _MIN_MEMORY_BYTES <= size < 1 << 60:
+        raise UsageError(f"The memory budget {text!r} is out of range: give at least 64MiB.")
+    return int(size)
+
+
+@dataclass(frozen=True)
+class EnhanceOptions:
+    """What `enhance` needs to know besides input and output."""
+
+    model: str | None = None
+    bands: str | None = None
+    band_selection: str = "auto"
+    scaling: str = "minmax"
+    mask: str | None = None
+    variable: str | None = None
+    backend: str = "auto"
+    device: str = "auto"
+    memory: str = "1GiB"
+    threads: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        _one_of("band selection", self.band_selection, BAND_SELECTIONS)
+        _one_of("scaling", self.scaling, SCALINGS)
+        _one_of("backend", self.backend, BACKENDS)
+        _one_of("device", self.device, DEVICES)
+        parse_memory(self.memory)
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"The number of threads is {self.threads}: give 1 or more.")
+
+    @property
+    def budget_bytes(self) -> int:
+        return parse_memory(self.memory)
+
+    def as_metadata(self) -> dict[str, str]:
+        """Return the options that shape the result as text, for the output's metadata."""
+        shaping = {k: v for k, v in asdict(self).items() if k not in _RUN_ONLY and v is not None}
+        return {f"FERD_{key.upper()}": str(value) for key, value in shaping.items()}
+
+
+# These change how a run goes, never what comes out.
+_RUN_ONLY = {"memory", "threads", "overwrite", "device"}
+
+
+@dataclass(frozen=True)
+class DetectOptions(EnhanceOptions):
+    """What `detect` needs to know besides input and output."""
+
+    detector: str = "grx"
+    enhance: bool = True
+    block: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.enhance and self.model is not None:
+            raise UsageError(f"The model {self.model!r} is of no use without enhancement: drop one of the two options.")
+
+    def detector_options(self) -> dict[str, Any]:
+        """Return the options meant for the detector, as far as they were given."""
+        return {} if self.block is None else {"block": self.block}
+
+
+_Options = TypeVar("_Options", bound=EnhanceOptions)
+
+
+def build_options(kind: type[_Options], options: _Options | None, changes: dict[str, Any]) -> _Options:
+    """Return `options` with `changes`, or options made of `changes` alone; an unknown name is a `UsageError`."""
+    known = {field.name for field in fields(kind)}
+    for name in changes:
+        if name not in known:
+            raise UsageError(f"There is no option {name!r}: the options are {', '.join(sorted(known))}.")
+    values: dict[str, Any] = {} if options is None else {f.name: getattr(options, f.name) for f in fields(options)}
+    values.update({name: str(value) if isinstance(value, Path) else value for name, value in changes.items()})
+    if isinstance(values.get("memory"), int):
+        values["memory"] = str(values["memory"])
+    return kind(**values)
+
+
+def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UsageError(f"The {what} {value!r} does not exist: choose one of {', '.join(known)}.")

@@ -1,0 +1,153 @@
+"""From raster to scores: scan, enhance, detect, each pass over blocks within the memory budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Callable
+
+import numpy as np
+
+from .bands import Selection, candidates, pick_bands
+from .context import RunContext
+from .cube import MaskedCube, ScoreSink, ScratchCube
+from .detectors import make_detector
+from .errors import InputError
+from .features import Enhancer, SourceCube
+from .fen.backend import Backend, open_backend
+from .fen.bundle import Model
+from .fen.store import choose_model
+from .options import DetectOptions, EnhanceOptions
+from .raster import Source
+from .scan import Scan, scan
+from .statistics import Moments
+
+# Where each pass ends as a part of the whole time, about: the progress bar's time left comes from them.
+_SCAN_PART = 0.1
+_SCORE_PART = 0.9
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the first look at a raster settled: its bands, and the model where there is one."""
+
+    selection: Selection
+    bad: tuple[int, ...]
+    scan: Scan
+    model: Model | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run settled, and the backend that ran FEN."""
+
+    plan: Plan
+    backend: str | None
+
+
+def select_bands(
+    source: Source, usable: Sequence[int], options: EnhanceOptions, *, enhance: bool
+) -> tuple[Selection, Model | None]:
+    """Return the bands that a run takes out of the usable ones, and the model that wants them."""
+    if not enhance:
+        return Selection(tuple(usable), "all"), None
+    model = choose_model(options.model, len(usable))
+    return pick_bands(
+        usable,
+        model.architecture.n_bands,
+        options.band_selection,
+        source.bands,
+        model.wavelengths,
+        model.band_selection,
+    ), model
+
+
+def make_plan(source: Source, options: EnhanceOptions, *, enhance: bool, context: RunContext) -> Plan:
+    """Read the raster once and settle what the later passes do."""
+    usable = candidates(source.bands, options.bands)
+    if len(usable) < 2:
+        raise InputError(
+            f"Only {len(usable)} usable band is left in {source.path or 'the cube'}: anomaly detection needs a spectrum, "
+            "give a raster with more bands."
+        )
+    scanned = scan(
+        source,
+        usable,
+        lambda alive: select_bands(source, alive, options, enhance=enhance)[0].numbers,
+        scaling=options.scaling if enhance else None,
+        with_moments=not enhance,
+        context=context,
+    )
+    alive = [number for number in usable if number not in scanned.dead]
+    selection, model = select_bands(source, alive, options, enhance=enhance)
+    if scanned.dead:
+        context.warn(f"{len(scanned.dead)} bands that are wholly nodata or constant were left out.")
+    bad = tuple(band.number for band in source.bands if not band.good)
+    return Plan(selection, bad, scanned, model)
+
+
+def open_enhancer(source: Source, plan: Plan, options: EnhanceOptions) -> tuple[Enhancer, Backend]:
+    """Return FEN over the source, ready to run."""
+    assert plan.model is not None
+    backend = open_backend(plan.model, options.backend, options.device, options.threads)
+    return Enhancer(source, plan.scan, backend, plan.model.architecture.halo_px), backend
+
+
+def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, context: RunContext) -> Outcome:
+    """Score every valid pixel of the source into the sink."""
+    detector = make_detector(options.detector, **options.detector_options())
+    if not options.enhance:
+        with context.part(0.0, 0.5):
+            plan = make_plan(source, options, enhance=False, context=context)
+        assert plan.scan.moments is not None
+        with context.part(0.5, 1.0):
+            detector.score(SourceCube(source, plan.selection.numbers), plan.scan.moments, sink, context)
+        return Outcome(plan, None)
+    with context.part(0.0, _SCAN_PART):
+        plan = make_plan(source, options, enhance=True, context=context)
+    enhancer, backend = open_enhancer(source, plan, options)
+    n_bands = len(plan.selection.numbers)
+    enhanced = context.scratch_cube(source.n_rows, source.n_cols, n_bands)
+    try:
+        with context.part(_SCAN_PART, _SCORE_PART):
+            moments = _store_enhanced(enhancer, enhanced, n_bands, context)
+        with context.part(_SCORE_PART, 1.0):
+            detector.score(MaskedCube(enhanced), moments, sink, context)
+    finally:
+        enhanced.close()
+    return Outcome(plan, backend.describe())
+
+
+def _store_enhanced(enhancer: Enhancer, store: ScratchCube, n_bands: int, context: RunContext) -> Moments:
+    """Run FEN once over the image into `store`, NaN where invalid; return the moments of the enhanced pixels."""
+    moments = Moments(n_bands)
+    # Beside each value of a block: its copy among the valid pixels.
+    for window, values, valid in enhancer.run(context, bytes_per_value=4):
+        if valid.all():
+            moments.add(values.reshape(-1, n_bands))
+        else:
+            moments.add(values[valid])
+            values[~valid] = np.nan
+        store.write(window, values)
+    return moments
+
+
+def run_enhancement(
+    source: Source, options: EnhanceOptions, open_sink: Callable[[Plan, int], ScoreSink], context: RunContext
+) -> Outcome:
+    """Enhance every valid pixel of the source; `open_sink(plan, block_rows)` is asked for the sink once both are known.
+
+    The sink takes values (rows, cols, bands), NaN where invalid.
+    """
+    with context.part(0.0, _SCAN_PART):
+        plan = make_plan(source, options, enhance=True, context=context)
+    enhancer, backend = open_enhancer(source, plan, options)
+    # Beside each value of a block: its copy in the order of the output.
+    bytes_per_value = 8
+    sink = open_sink(plan, enhancer.shape(context, bytes_per_value)[0])
+    with context.part(_SCAN_PART, 1.0):
+        for window, values, valid in enhancer.run(context, bytes_per_value):
+            if not valid.all():
+                values[~valid] = np.nan
+            sink.write(window, values)
+    return Outcome(plan, backend.describe())

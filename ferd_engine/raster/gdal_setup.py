@@ -1,0 +1,57 @@
+"""GDAL as the engine uses it: exceptions on, quiet, with a bounded cache, and everything put back afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import MissingPackageError
+
+try:
+    from osgeo import gdal, ogr
+except ImportError as error:  # pragma: no cover - every QGIS and every set-up of the project has GDAL
+    raise MissingPackageError(
+        "The Python bindings of GDAL (osgeo) are not installed: install python3-gdal, or run inside QGIS's Python."
+    ) from error
+
+__all__ = ["bounded_cache", "gdal", "gdal_exceptions", "gdal_reason"]
+
+
+@contextmanager
+def gdal_exceptions() -> Iterator[None]:
+    """Turn GDAL's errors into exceptions, and print nothing, for as long as the block lasts.
+
+    The switch is global to the process; QGIS and other plugins rely on its old state, so it is put back.
+    """
+    # Newer GDAL warns about the missing choice for ogr when only gdal's is made.
+    before = gdal.GetUseExceptions(), ogr.GetUseExceptions()
+    gdal.PushErrorHandler("CPLQuietErrorHandler")
+    gdal.UseExceptions()
+    ogr.UseExceptions()
+    try:
+        yield
+    finally:
+        # In the order of a stack: each switch pushed an error handler of its own.
+        if not before[1]:
+            ogr.DontUseExceptions()
+        if not before[0]:
+            gdal.DontUseExceptions()
+        gdal.PopErrorHandler()
+
+
+@contextmanager
+def bounded_cache(budget_bytes: int) -> Iterator[None]:
+    """Keep GDAL's block cache within `budget_bytes`; by default it takes 5 % of the machine's memory."""
+    before = gdal.GetCacheMax()
+    gdal.SetCacheMax(min(before, budget_bytes))
+    try:
+        yield
+    finally:
+        gdal.SetCacheMax(before)
+
+
+def gdal_reason(error: Any) -> str:
+    """Return GDAL's own message as part of a sentence."""
+    text = " ".join(str(error).split()).rstrip(".")
+    return text or "no reason given"

@@ -1,0 +1,140 @@
+"""Reading any GDAL raster by windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..errors import InputError, RunError
+from ..windows import Window
+from .band_metadata import read_band_infos
+from .gdal_setup import gdal, gdal_exceptions, gdal_reason
+from .source import Block, Georeference, mark_invalid
+
+# Types that float32 holds exactly; the others are read as float64.
+_FLOAT32_TYPES = ("Byte", "Int8", "UInt16", "Int16", "Float16", "Float32")
+_ENVI_DATA_SUFFIXES = ("", ".bsq", ".bil", ".bip", ".img", ".dat", ".raw")
+
+
+class GdalSource:
+    """A GDAL raster, read by windows; the path may be anything that GDAL opens."""
+
+    def __init__(self, path: str) -> None:
+        self.path = _data_file(path)
+        with gdal_exceptions():
+            self._dataset = _open(self.path)
+            first = self._dataset.GetRasterBand(1)
+            self.n_rows: int = self._dataset.RasterYSize
+            self.n_cols: int = self._dataset.RasterXSize
+            self.bands = read_band_infos(self._dataset)
+            self.georeference = _georeference(self._dataset)
+            self.files = tuple(self._dataset.GetFileList() or ())
+            self.block_rows: int = min(max(first.GetBlockSize()[1], 1), self.n_rows)
+            self.dtype, self._floating = _working_type(self._dataset, self.path)
+            self._masked = bool(first.GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
+
+    def read(self, window: Window, numbers: Sequence[int]) -> Block:
+        """Read a window of the bands with these numbers, scale and offset applied."""
+        kind = gdal.GDT_Float32 if self.dtype == np.float32 else gdal.GDT_Float64
+        box = window.col_start, window.row_start, window.n_cols, window.n_rows
+        values = np.empty((*window.shape, len(numbers)), dtype=self.dtype)
+        # GDAL reads a single band into two axes only.
+        target = values[:, :, 0] if len(numbers) == 1 else values
+        with gdal_exceptions():
+            try:
+                self._dataset.ReadAsArray(
+                    *box, buf_obj=target, buf_type=kind, interleave="pixel", band_list=list(numbers)
+                )
+                outside = self._dataset.GetRasterBand(1).GetMaskBand().ReadAsArray(*box) == 0 if self._masked else None
+            except RuntimeError as error:
+                raise RunError(
+                    f"Cannot read rows {window.row_start + 1} to {window.row_stop} of {self.path} "
+                    f"({gdal_reason(error)}): the file is damaged or was cut short, replace it and run again."
+                ) from error
+        complete = self._mark_nodata(values, numbers)
+        if self._floating:
+            complete = mark_invalid(values) and complete
+        if outside is not None and outside.any():
+            values[outside] = np.nan
+            complete = False
+        self._apply_scale(values, numbers)
+        return Block(values, complete)
+
+    def _mark_nodata(self, values: Any, numbers: Sequence[int]) -> bool:
+        """Turn nodata into NaN, in place; return whether there was none."""
+        nodata = [self.bands[number - 1].nodata for number in numbers]
+        complete = True
+        known = {value for value in nodata if value is not None and not np.isnan(value)}
+        for value in known:
+            stored = np.asarray(value, dtype=self.dtype)
+            same = values == stored
+            if len(known) > 1 or None in nodata:
+                same &= np.array([own == value for own in nodata])
+            if same.any():
+                np.copyto(values, np.nan, where=same)
+                complete = False
+        return complete
+
+    def _apply_scale(self, values: Any, numbers: Sequence[int]) -> None:
+        scale = np.array([self.bands[number - 1].scale for number in numbers], dtype=self.dtype)
+        offset = np.array([self.bands[number - 1].offset for number in numbers], dtype=self.dtype)
+        if (scale != 1).any():
+            values *= scale
+        if offset.any():
+            values += offset
+
+    def close(self) -> None:
+        """Close the dataset."""
+        self._dataset = None
+
+
+def _data_file(path: str) -> str:
+    """Return the data file for an ENVI header, which GDAL does not open itself; any other path as it is."""
+    header = Path(path)
+    if header.suffix.lower() != ".hdr" or not header.is_file():
+        return path
+    for stem in (header.with_suffix(""), header):
+        for suffix in _ENVI_DATA_SUFFIXES:
+            data = stem.with_suffix(suffix) if suffix else header.with_suffix("")
+            if data.is_file() and data != header:
+                return str(data)
+    raise InputError(f"The ENVI header {path} has no data file beside it: put the data file there and name it.")
+
+
+def _open(path: str) -> Any:
+    if "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not Path(path).exists():
+        raise InputError(f"There is no file {path}: check the path.")
+    try:
+        dataset = gdal.OpenEx(path, gdal.OF_RASTER | gdal.OF_READONLY)
+    except RuntimeError as error:
+        raise InputError(
+            f"Cannot open {path} as a raster ({gdal_reason(error)}): give a raster that GDAL reads, or a .mat or .npy cube."
+        ) from error
+    if dataset.RasterCount == 0:
+        parts = [name for name, _ in dataset.GetSubDatasets()]
+        advice = f"name one of its parts, such as {parts[0]}" if parts else "give a raster with bands"
+        raise InputError(f"The file {path} holds no raster bands by itself: {advice}.")
+    return dataset
+
+
+def _working_type(dataset: Any, path: str) -> tuple[DTypeLike, bool]:
+    """Return the dtype to read into, and whether the raster can hold NaN or infinities."""
+    names = {gdal.GetDataTypeName(dataset.GetRasterBand(i).DataType) for i in range(1, dataset.RasterCount + 1)}
+    if any(name.startswith("C") for name in names):
+        raise InputError(f"The raster {path} holds complex numbers: give a raster of real numbers.")
+    exact = all(name in _FLOAT32_TYPES for name in names)
+    return (np.float32 if exact else np.float64), any(name.startswith("Float") for name in names)
+
+
+def _georeference(dataset: Any) -> Georeference:
+    return Georeference(
+        projection=dataset.GetProjection() or "",
+        geotransform=dataset.GetGeoTransform(can_return_null=True),
+        gcps=tuple(dataset.GetGCPs() or ()),
+        gcp_projection=dataset.GetGCPProjection() or "",
+        rpc=dict(dataset.GetMetadata("RPC") or {}),
+    )

@@ -1,0 +1,174 @@
+"""Writing a raster whole or not at all: under a scratch folder beside the output, renamed at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..bands import BandInfo
+from ..cube import Float32Array
+from ..errors import OutputError, RunError
+from ..windows import Window
+from .gdal_setup import gdal, gdal_exceptions, gdal_reason
+from .source import Georeference
+
+# A plain number, because not every tool of this field reads NaN as nodata; no score and no enhanced value is negative
+# beyond -1.
+NODATA = -9999.0
+
+_ENVI_SUFFIXES = (".hdr", ".bsq", ".bil", ".bip", ".img", ".dat")
+_TIFF_SUFFIXES = (".tif", ".tiff")
+TILE_COLS = 256
+
+
+@dataclass(frozen=True)
+class RasterSpec:
+    """Shape and meaning of an output raster; `bands` carry names and, for cubes, wavelengths."""
+
+    n_rows: int
+    n_cols: int
+    bands: tuple[BandInfo, ...]
+    georeference: Georeference
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    # Rows of a tile: a divisor of the height of the windows that are written, so that no tile is compressed twice.
+    tile_rows: int = 256
+
+
+class RasterWriter:
+    """A Float32 raster being written into a scratch folder that holds nothing else.
+
+    Use `write` for windows (rows, cols) or (rows, cols, bands), NaN for nodata; then `finish`.
+    """
+
+    def __init__(self, name: str, folder: Path, spec: RasterSpec) -> None:
+        self._path = folder / data_name(name)
+        self._spec = spec
+        driver, creation = _format(name, spec)
+        with gdal_exceptions():
+            try:
+                self._dataset: Any = gdal.GetDriverByName(driver).Create(
+                    str(self._path), spec.n_cols, spec.n_rows, len(spec.bands), gdal.GDT_Float32, creation
+                )
+                self._describe(envi=driver == "ENVI")
+            except RuntimeError as error:
+                raise _write_error(self._path, error) from error
+
+    def write(self, window: Window, values: Float32Array) -> None:
+        """Write a window; NaN becomes nodata."""
+        planes = values[np.newaxis] if values.ndim == 2 else values.transpose(2, 0, 1)
+        planes = np.ascontiguousarray(planes, dtype=np.float32)
+        invalid = np.isnan(planes)
+        if invalid.any():
+            planes = np.where(invalid, np.float32(NODATA), planes)
+        with gdal_exceptions():
+            try:
+                self._dataset.WriteArray(planes, window.col_start, window.row_start)
+            except RuntimeError as error:
+                raise _write_error(self._path, error) from error
+
+    def add_metadata(self, items: Mapping[str, str]) -> None:
+        """Add metadata that is known only after the run."""
+        self._dataset.SetMetadata({**self._dataset.GetMetadata(), **items})
+
+    def finish(self) -> tuple[Path, ...]:
+        """Close the raster and force it to the disk; return its files, the data file last."""
+        with gdal_exceptions():
+            try:
+                self._dataset.FlushCache()
+                self._dataset = None
+            except RuntimeError as error:
+                raise _write_error(self._path, error) from error
+        files = sorted(self._path.parent.iterdir(), key=lambda file: file == self._path)
+        for file in files:
+            with open(file, "rb+") as handle:
+                os.fsync(handle.fileno())
+        return tuple(files)
+
+    def abandon(self) -> None:
+        """Close the raster without care for its content."""
+        if self._dataset is not None:
+            gdal.PushErrorHandler("CPLQuietErrorHandler")
+            self._dataset = None
+            gdal.PopErrorHandler()
+
+    def _describe(self, *, envi: bool) -> None:
+        place = self._spec.georeference
+        if place.geotransform is not None:
+            self._dataset.SetGeoTransform(place.geotransform)
+        if place.projection:
+            self._dataset.SetProjection(place.projection)
+        if place.gcps and place.geotransform is None:
+            self._dataset.SetGCPs(list(place.gcps), place.gcp_projection)
+        if place.rpc:
+            self._dataset.SetMetadata(dict(place.rpc), "RPC")
+        self._dataset.SetMetadata(dict(self._spec.metadata))
+        for index, info in enumerate(self._spec.bands, start=1):
+            band = self._dataset.GetRasterBand(index)
+            band.SetNoDataValue(NODATA)
+            band.SetDescription(info.name)
+            if info.wavelength_nm is not None and not envi:
+                _set_band_wavelength(band, info)
+        if envi:
+            _set_envi_lists(self._dataset, self._spec.bands)
+
+
+def _set_band_wavelength(band: Any, info: BandInfo) -> None:
+    """Write a wavelength both as GDAL's IMAGERY domain has it and as EnMAP-Box and older tools read it."""
+    assert info.wavelength_nm is not None
+    items = {"wavelength": f"{info.wavelength_nm:.10g}", "wavelength_units": "Nanometers"}
+    imagery = {"CENTRAL_WAVELENGTH_UM": f"{info.wavelength_nm / 1e3:.10g}"}
+    if info.fwhm_nm is not None:
+        items["fwhm"] = f"{info.fwhm_nm:.10g}"
+        imagery["FWHM_UM"] = f"{info.fwhm_nm / 1e3:.10g}"
+    band.SetMetadata(items)
+    band.SetMetadata(imagery, "IMAGERY")
+
+
+def _set_envi_lists(dataset: Any, bands: Sequence[BandInfo]) -> None:
+    wavelengths = [band.wavelength_nm for band in bands]
+    if any(wavelength is None for wavelength in wavelengths):
+        return
+    items = {
+        "wavelength": "{" + ", ".join(f"{wavelength:.10g}" for wavelength in wavelengths) + "}",
+        "wavelength_units": "Nanometers",
+    }
+    widths = [band.fwhm_nm for band in bands]
+    if all(width is not None for width in widths):
+        items["fwhm"] = "{" + ", ".join(f"{width:.10g}" for width in widths) + "}"
+    dataset.SetMetadata({**(dataset.GetMetadata("ENVI") or {}), **items}, "ENVI")
+
+
+def check_output_name(name: str) -> None:
+    """Raise `OutputError` for a file type that is not written."""
+    if Path(name).suffix.lower() not in _TIFF_SUFFIXES + _ENVI_SUFFIXES:
+        raise OutputError(
+            f"The output {name} has no known type: end it in .tif for GeoTIFF, or in .hdr, .bsq, .bil, .bip, .img or .dat "
+            "for ENVI."
+        )
+
+
+def data_name(name: str) -> str:
+    """Return the name of the data file: an ENVI header's is its .bsq."""
+    path = Path(name)
+    return path.with_suffix(".bsq").name if path.suffix.lower() == ".hdr" else path.name
+
+
+def _format(name: str, spec: RasterSpec) -> tuple[str, list[str]]:
+    suffix = Path(name).suffix.lower()
+    if suffix in _ENVI_SUFFIXES:
+        interleave = suffix[1:].upper() if suffix in (".bil", ".bip") else "BSQ"
+        return "ENVI", [f"INTERLEAVE={interleave}"]
+    # The fastest level: on float data the next ones cost several times the time for a few per cent of the size.
+    creation = ["COMPRESS=DEFLATE", "ZLEVEL=1", "PREDICTOR=3", "BIGTIFF=IF_SAFER", "INTERLEAVE=BAND", "NUM_THREADS=ALL_CPUS"]
+    return "GTiff", [*creation, "TILED=YES", f"BLOCKXSIZE={TILE_COLS}", f"BLOCKYSIZE={spec.tile_rows}"]
+
+
+def _write_error(path: Path, error: Exception) -> RunError:
+    return RunError(
+        f"Cannot write {path.name} ({gdal_reason(error)}): free disk space in the output folder, or choose another one."
+    )

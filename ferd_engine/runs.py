@@ -1,0 +1,226 @@
+"""The doors of the engine: detect and enhance, from raster to raster and from array to array."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._version import __version__
+from .bands import BandInfo
+from .context import RunContext
+from .cube import Float32Array
+from .detectors import detector_info
+from .errors import RunError
+from .fen.bundle import Model
+from .fen.store import find_model
+from .options import DetectOptions, EnhanceOptions, build_options
+from .outputs import OutputFolder
+from .pipeline import Outcome, Plan, run_detection, run_enhancement
+from .progress import Progress, SilentProgress
+from .raster import ArraySource, Source, open_source
+from .raster.gdal_setup import bounded_cache
+from .raster.masked_source import MaskedSource
+from .raster.writer import RasterSpec, RasterWriter
+from .report import RunReport, format_band_list, peak_memory_bytes
+from .threads import limited_threads
+from .windows import Window
+
+# GDAL's block cache may take this part of the memory budget.
+_CACHE_PART = 8
+
+
+def detect_raster(
+    input: str | Path,
+    output: str | Path,
+    *,
+    options: DetectOptions | None = None,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> RunReport:
+    """Write an anomaly score raster (Float32, one band, nodata -9999) for a hyperspectral raster.
+
+    input : any GDAL raster, or a .mat or .npy cube of shape (rows, cols, bands).
+    output : .tif for GeoTIFF, .hdr, .bsq, .bil, .bip, .img or .dat for ENVI; on the input's grid.
+    options, changes : the fields of `DetectOptions`, as one object or by name.
+    Raises `FerdError` with one sentence; the output is then absent, or the earlier one unchanged.
+    """
+    settings = build_options(DetectOptions, options, changes)
+    info = detector_info(settings.detector)
+    with _run(str(input), str(output), settings, progress) as (source, folder, context):
+        started = time.perf_counter()
+        spec = RasterSpec(
+            source.n_rows, source.n_cols, (BandInfo(1, f"{info.title} score"),), source.georeference
+        )
+        writer = RasterWriter(folder.path.name, folder.raster_folder, spec)
+        try:
+            outcome = run_detection(source, settings, writer, context)
+            return _finish(writer, folder, source, settings, outcome, context, started)
+        finally:
+            writer.abandon()
+
+
+def enhance_raster(
+    input: str | Path,
+    output: str | Path,
+    *,
+    options: EnhanceOptions | None = None,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> RunReport:
+    """Write the FEN-enhanced cube (Float32, as many bands as the model has, nodata -9999) of a hyperspectral raster.
+
+    Arguments and errors as for `detect_raster`, with the fields of `EnhanceOptions`.
+    """
+    settings = build_options(EnhanceOptions, options, changes)
+    with _run(str(input), str(output), settings, progress) as (source, folder, context):
+        started = time.perf_counter()
+        writers: list[RasterWriter] = []
+
+        def open_sink(plan: Plan, block_rows: int) -> RasterWriter:
+            bands = tuple(source.bands[number - 1] for number in plan.selection.numbers)
+            # A tile of the output is never higher than a block, and divides it.
+            tile_rows = 64 if block_rows % 64 == 0 else 16
+            spec = RasterSpec(source.n_rows, source.n_cols, bands, source.georeference, tile_rows=tile_rows)
+            writers.append(RasterWriter(folder.path.name, folder.raster_folder, spec))
+            return writers[0]
+
+        try:
+            outcome = run_enhancement(source, settings, open_sink, context)
+            return _finish(writers[0], folder, source, settings, outcome, context, started)
+        finally:
+            for writer in writers:
+                writer.abandon()
+
+
+def detect(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any) -> Float32Array:
+    """Return anomaly scores (rows, cols) float32 of a cube (rows, cols, bands); NaN marks invalid pixels in both.
+
+    changes : the fields of `DetectOptions` (`detector="grx"`, `enhance=True`, `model=None`, `backend="auto"`, ...).
+    Raises `FerdError` with one sentence.
+    """
+    settings = build_options(DetectOptions, None, changes)
+    source = _array_source(cube, settings)
+    sink = _ArraySink((source.n_rows, source.n_cols))
+    with limited_threads(settings.threads):
+        run_detection(source, settings, sink, _context(settings, progress))
+    return sink.values
+
+
+def enhance(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any) -> Float32Array:
+    """Return the FEN-enhanced cube (rows, cols, B) float32 of a cube (rows, cols, bands); NaN marks invalid pixels.
+
+    B is the number of bands of the model. changes : the fields of `EnhanceOptions`. Raises `FerdError`.
+    """
+    settings = build_options(EnhanceOptions, None, changes)
+    source = _array_source(cube, settings)
+    sinks: list[_ArraySink] = []
+
+    def open_sink(plan: Plan, block_rows: int) -> _ArraySink:
+        sinks.append(_ArraySink((source.n_rows, source.n_cols, len(plan.selection.numbers))))
+        return sinks[0]
+
+    with limited_threads(settings.threads):
+        run_enhancement(source, settings, open_sink, _context(settings, progress))
+    return sinks[0].values
+
+
+def open_model(name: str | Path) -> Model:
+    """Return a model by its name (`ferd models list`) or its folder; `ModelError` where there is none or it is damaged."""
+    return find_model(str(name))
+
+
+class _ArraySink:
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.values: Float32Array = np.full(shape, np.nan, dtype=np.float32)
+
+    def write(self, window: Window, values: Float32Array) -> None:
+        self.values[window.row_start : window.row_stop, window.col_start : window.col_stop] = values
+
+
+@contextmanager
+def _run(
+    input: str, output: str, settings: EnhanceOptions, progress: Progress | None
+) -> Iterator[tuple[Source, OutputFolder, RunContext]]:
+    """Open the input and the output's folder, with memory and threads as the options say."""
+    source = open_source(input, settings.variable)
+    try:
+        if settings.mask is not None:
+            source = MaskedSource(source, open_source(settings.mask))
+        folder = OutputFolder(output, overwrite=settings.overwrite, inputs=source.files)
+        context = _context(settings, progress)
+        with bounded_cache(settings.budget_bytes // _CACHE_PART), limited_threads(settings.threads), folder:
+            context.scratch_folder = folder.folder
+            yield source, folder, context
+    except MemoryError as error:
+        raise RunError(
+            f"Memory ran out within a budget of {settings.memory}: give a smaller --memory, or close other programs."
+        ) from error
+    finally:
+        source.close()
+
+
+def _context(settings: EnhanceOptions, progress: Progress | None) -> RunContext:
+    budget = settings.budget_bytes * (_CACHE_PART - 1) // _CACHE_PART
+    return RunContext(budget_bytes=budget, progress=progress or SilentProgress())
+
+
+def _array_source(cube: ArrayLike, settings: EnhanceOptions) -> Source:
+    array: NDArray[Any] = np.ma.filled(np.ma.asarray(cube, dtype=float), np.nan) if np.ma.isMA(cube) else np.asarray(cube)
+    source = ArraySource(array)
+    return source if settings.mask is None else MaskedSource(source, open_source(settings.mask))
+
+
+def _finish(
+    writer: RasterWriter,
+    folder: OutputFolder,
+    source: Source,
+    settings: EnhanceOptions,
+    outcome: Outcome,
+    context: RunContext,
+    started: float,
+) -> RunReport:
+    """Describe the run in the output, put the output in its place and report."""
+    plan = outcome.plan
+    numbers = plan.selection.numbers
+    metadata = {
+        "FERD_VERSION": __version__,
+        "FERD_INPUT": Path(source.path).name,
+        **settings.as_metadata(),
+        "FERD_BANDS": format_band_list(numbers),
+        "FERD_BAND_SELECTION": plan.selection.method,
+        "FERD_VALID_PIXELS": str(plan.scan.n_valid),
+        **({} if plan.model is None else {"FERD_MODEL": plan.model.name, "FERD_MODEL_SHA256": plan.model.sha256}),
+        **({} if not context.warnings else {"FERD_WARNINGS": " ".join(context.warnings)}),
+    }
+    if plan.scan.scaling is not None:
+        metadata["FERD_SCALING_RANGE"] = f"{plan.scan.scaling.low!r} {plan.scan.scaling.high!r}"
+    writer.add_metadata(metadata)
+    files = folder.commit(writer.finish())
+    return RunReport(
+        output=str(folder.path),
+        files=files,
+        seconds=round(time.perf_counter() - started, 3),
+        rows=source.n_rows,
+        cols=source.n_cols,
+        bands=len(numbers),
+        bands_used=format_band_list(numbers),
+        band_selection=plan.selection.method,
+        bad_bands=format_band_list(plan.bad),
+        dead_bands=format_band_list(plan.scan.dead),
+        valid_pixels=plan.scan.n_valid,
+        model=None if plan.model is None else plan.model.name,
+        model_trained=None if plan.model is None else plan.model.trained,
+        scaling=None if plan.scan.scaling is None else (plan.scan.scaling.low, plan.scan.scaling.high),
+        detector=settings.detector if isinstance(settings, DetectOptions) else None,
+        threshold=None,
+        backend=outcome.backend,
+        memory_budget_bytes=settings.budget_bytes,
+        peak_memory_bytes=peak_memory_bytes(),
+        warnings=tuple(context.warnings),
+    )

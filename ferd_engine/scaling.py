@@ -1,0 +1,122 @@
+"""Scaling for FEN: one minimum and one maximum over all selected bands and valid pixels, to [-0.1, 0.1].
+
+Jin, Dang, Zhu (2024): ((x - min) / (max - min) * 2 - 1) * 0.1. With `percentile` the 0.01 and 99.99 percentiles take the
+place of minimum and maximum, without clipping.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cube import Float32Array
+from .errors import InputError
+
+LOW_PERCENT = 0.01
+HIGH_PERCENT = 99.99
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The values that become -0.1 and 0.1."""
+
+    low: float
+    high: float
+
+    def apply(self, values: NDArray[np.floating[Any]]) -> Float32Array:
+        """Return values scaled, as a new float32 array of the same shape.
+
+        >>> Scaling(0.0, 10.0).apply(np.array([0.0, 5.0, 10.0], dtype=np.float32)).tolist()
+        [-0.10000000149011612, 0.0, 0.10000000149011612]
+        """
+        # Centred first: with a large offset and a small range, x * factor + shift would cancel.
+        middle = values.dtype.type((self.low + self.high) / 2)
+        scaled = np.subtract(values, middle)
+        scaled *= values.dtype.type(0.2 / (self.high - self.low))
+        return scaled.astype(np.float32, copy=False)
+
+
+class ValueRange:
+    """Minimum and maximum of all values, over blocks in any order."""
+
+    def __init__(self) -> None:
+        self._low = np.inf
+        self._high = -np.inf
+
+    def add(self, values: NDArray[np.floating[Any]]) -> None:
+        """Take the values of valid pixels, of any shape."""
+        if values.size:
+            self._low = min(self._low, float(values.min()))
+            self._high = max(self._high, float(values.max()))
+
+    def scaling(self) -> Scaling:
+        """Return the scaling; `InputError` where all values are the same."""
+        return _checked(self._low, self._high)
+
+
+class TailRange:
+    """The 0.01 and 99.99 percentiles of all values, exact, over blocks in any order.
+
+    Only the two tails are kept: at most 0.01 % of the values each, known beforehand from the raster's size.
+    """
+
+    def __init__(self, n_values_at_most: int) -> None:
+        n_kept = int(np.ceil(n_values_at_most * LOW_PERCENT / 100.0)) + 2
+        self._tails = (_Tail(n_kept, sign=1.0), _Tail(n_kept, sign=-1.0))
+        self._count = 0
+
+    def add(self, values: NDArray[np.floating[Any]]) -> None:
+        """Take the values of valid pixels, of any shape."""
+        flat = values.reshape(-1)
+        self._count += flat.size
+        for tail in self._tails:
+            tail.add(flat)
+
+    def scaling(self) -> Scaling:
+        """Return the scaling; `InputError` where both percentiles are the same."""
+        if self._count == 0:
+            return _checked(np.inf, -np.inf)
+        # Rank as numpy.percentile's default (linear) has it; the high one is counted from the top.
+        low_rank = (self._count - 1) * LOW_PERCENT / 100.0
+        high_rank = (self._count - 1) * (100.0 - HIGH_PERCENT) / 100.0
+        return _checked(self._tails[0].value_at(low_rank), self._tails[1].value_at(high_rank))
+
+
+class _Tail:
+    """The `n_kept` smallest of all values (of all values times -1 with sign -1)."""
+
+    def __init__(self, n_kept: int, sign: float) -> None:
+        self._n_kept = n_kept
+        self._sign = sign
+        self._kept: NDArray[np.float64] = np.empty(0)
+        self._limit = np.inf
+
+    def add(self, flat: NDArray[np.floating[Any]]) -> None:
+        below = flat[flat <= self._limit] if self._sign > 0 else flat[flat >= -self._limit]
+        self._kept = np.concatenate([self._kept, self._sign * below.astype(np.float64)])
+        # Sorted out only now and then, since a partition of the kept values costs more than a comparison.
+        if self._kept.size > 2 * self._n_kept + 65536:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        if self._kept.size > self._n_kept:
+            self._kept = np.partition(self._kept, self._n_kept - 1)[: self._n_kept]
+            self._limit = float(self._kept.max())
+
+    def value_at(self, rank: float) -> float:
+        self._shrink()
+        ordered = np.sort(self._kept)
+        below = int(rank)
+        above = min(below + 1, ordered.size - 1)
+        return self._sign * float(ordered[below] + (ordered[above] - ordered[below]) * (rank - below))
+
+
+def _checked(low: float, high: float) -> Scaling:
+    if not low <= high:
+        raise InputError("No pixel is valid in all the bands used: check nodata, mask and bad bands of the raster.")
+    if low == high:
+        raise InputError("All valid pixels have the same value in all the bands used: there is nothing to detect.")
+    return Scaling(low, high)
