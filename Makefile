@@ -1,0 +1,22 @@
+.PHONY: setup check test bench plugin demo
+
+setup:
+	bash scripts/setup.sh
+
+# Quick: no QGIS, no GPU, no network, nothing slow.
+check: setup
+	bash scripts/test.sh --quick
+
+# Everything that CI runs.
+test:
+	bash scripts/test.sh
+
+bench:
+	bash scripts/bench.sh
+
+# The installable zip, in dist/.
+plugin: setup
+	.venv/bin/python scripts/build_plugin.py
+
+demo:
+	bash scripts/demo.sh
