@@ -37,7 +37,7 @@ install_torch() {
     if .venv/bin/python -c 'import torch' 2>/dev/null; then
         return 0
     fi
-    local pip=(.venv/bin/pip install -q --only-binary torch -c scripts/constraints.txt)
+    local pip=(.venv/bin/pip install -qq --only-binary torch -c scripts/constraints.txt)
     "${pip[@]}" "torch==${torch_version}+cpu" 2>/dev/null ||
         "${pip[@]}" "torch==${torch_version}+cpu" --extra-index-url https://download.pytorch.org/whl/cpu ||
         { say "PyTorch for the CPU could not be installed; FERD runs on NumPy without it, but the tests need it."; return 0; }
@@ -62,7 +62,7 @@ say "making .venv ($("$system_python" --version), with the system's GDAL and QGI
 install_torch
 extras=dev
 .venv/bin/python -c 'import torch' 2>/dev/null && extras=torch,dev
-.venv/bin/pip install -q -c scripts/constraints.txt -e ".[$extras]"
+.venv/bin/pip install -qq -c scripts/constraints.txt -e ".[$extras]"
 .venv/bin/python -c 'import numpy, scipy; from osgeo import gdal' ||
     { say "GDAL's Python bindings do not load in .venv: install them (Debian: python3-gdal) and run this again."; exit 1; }
 echo "$wanted" >"$stamp"
