@@ -1,0 +1,124 @@
+"""Float64 BLAS and LAPACK routines on row-major arrays, in place and without the interpreter lock.
+
+scipy's wrappers hold the lock, and a BLAS's own threads gain little on matrices of a few hundred rows. scipy publishes
+the addresses of its routines in `scipy.linalg.cython_blas` and `cython_lapack` for compiled callers; ctypes calls them
+and releases the lock, so that Python threads work on different matrices at once. Where an address cannot be used,
+scipy's wrappers do the same one at a time.
+
+A symmetric matrix is given by its upper triangle in row-major order (Fortran's lower one); what lies below the diagonal
+is neither read nor written. Arrays are C-contiguous float64.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas, cython_blas, cython_lapack, lapack
+
+Float64Array = NDArray[np.float64]
+Routine = Callable[..., None]
+
+
+def published(module: ModuleType, name: str, kinds: str) -> Routine | None:
+    """Return a routine that takes addresses, or None where its signature is not `kinds` (char, int, double)."""
+    capsule = getattr(module, "__pyx_capi__", {}).get(name)
+    if capsule is None:
+        return None
+    get_name, get_pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    # The capsule's name is the routine's C signature. A BLAS of 64-bit integers or another order is not called.
+    signature: bytes = get_name(capsule)
+    types = [part.strip() for part in signature.decode().partition("(")[2].rstrip(")").split(",")]
+    found = "".join({"char *": "c", "int *": "i"}.get(kind, "d" if kind.endswith("_d *") else "?") for kind in types)
+    if found != kinds:
+        return None
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(kinds))(get_pointer(capsule, signature))
+
+
+_syrk = published(cython_blas, "dsyrk", "cciiddiddi")
+_trmm = published(cython_blas, "dtrmm", "cccciiddidi")
+_trsm = published(cython_blas, "dtrsm", "cccciiddidi")
+_potrf = published(cython_lapack, "dpotrf", "cidii")
+
+# BLAS takes every argument by address; these live as long as the program.
+_letters = {letter: ctypes.c_char(letter.encode()) for letter in "LNT"}
+_L, _N, _T = (ctypes.addressof(_letters[letter]) for letter in "LNT")
+_scalars = {value: ctypes.c_double(value) for value in (0.0, 1.0)}
+_ZERO, _ONE = (ctypes.addressof(_scalars[value]) for value in (0.0, 1.0))
+
+
+@cache
+def _boxed(value: int) -> tuple[int, ctypes.c_int]:
+    box = ctypes.c_int(value)
+    return ctypes.addressof(box), box
+
+
+def _size(value: int) -> int:
+    return _boxed(value)[0]
+
+
+def _data(array: Float64Array) -> int:
+    if not array.flags.c_contiguous or array.dtype != np.float64:
+        raise ValueError("LAPACK works in place on C-contiguous float64 arrays.")
+    address: int = array.ctypes.data
+    return address
+
+
+def runs_unlocked() -> bool:
+    """Say whether the routines release the interpreter lock, so that threads gain from calling them."""
+    return None not in (_syrk, _trmm, _trsm, _potrf)
+
+
+def add_gram(rows: Float64Array, gram: Float64Array) -> None:
+    """Add rows^T rows of rows (n, k) to gram (k, k)."""
+    n, k = rows.shape
+    if _syrk is None:
+        blas.dsyrk(1.0, rows.T, beta=1.0, c=gram.T, lower=1, overwrite_c=1)
+        return
+    _syrk(_L, _N, _size(k), _size(n), _ONE, _data(rows), _size(k), _ONE, _data(gram), _size(k))
+
+
+def row_gram(rows: Float64Array, gram: Float64Array) -> None:
+    """Store rows rows^T of rows (n, k) in gram (n, n)."""
+    n, k = rows.shape
+    if _syrk is None:
+        blas.dsyrk(1.0, rows.T, beta=0.0, c=gram.T, trans=1, lower=1, overwrite_c=1)
+        return
+    _syrk(_L, _T, _size(n), _size(k), _ONE, _data(rows), _size(k), _ZERO, _data(gram), _size(n))
+
+
+def cholesky(matrix: Float64Array) -> bool:
+    """Replace a matrix (n, n) by its upper factor R, matrix = R^T R; False where it is not positive definite."""
+    n = len(matrix)
+    if _potrf is None:
+        return not lapack.dpotrf(matrix.T, lower=1, clean=0, overwrite_a=1)[1]
+    status = ctypes.c_int(0)
+    _potrf(_L, _size(n), _data(matrix), _size(n), ctypes.addressof(status))
+    return status.value == 0
+
+
+def solve_rows(factor: Float64Array, rows: Float64Array) -> None:
+    """Replace each row r of rows (k, n) by R^-T r, for the upper factor R (n, n) of `cholesky`.
+
+    Squared lengths of the results are r^T matrix^-1 r.
+    """
+    k, n = rows.shape
+    if _trsm is None:
+        blas.dtrsm(1.0, factor.T, rows.T, lower=1, overwrite_b=1)
+        return
+    _trsm(_L, _L, _N, _N, _size(n), _size(k), _ONE, _data(factor), _size(n), _data(rows), _size(n))
+
+
+def multiply_rows(rows: Float64Array, upper: Float64Array) -> None:
+    """Replace rows (k, n) by rows @ upper, for an upper triangular matrix (n, n)."""
+    k, n = rows.shape
+    if _trmm is None:
+        blas.dtrmm(1.0, upper.T, rows.T, lower=1, overwrite_b=1)
+        return
+    _trmm(_L, _L, _N, _N, _size(n), _size(k), _ONE, _data(upper), _size(n), _data(rows), _size(n))

@@ -1,0 +1,81 @@
+"""Row-major BLAS and LAPACK against numpy, through the published addresses and through scipy's wrappers."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from scipy.linalg import cython_blas
+
+from ferd_engine import lapack
+
+ROUTINES = ("_syrk", "_trmm", "_trsm", "_potrf")
+
+
+@pytest.fixture(params=["published", "wrapped"])
+def _path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "wrapped":
+        for name in ROUTINES:
+            monkeypatch.setattr(lapack, name, None)
+    assert lapack.runs_unlocked() == (request.param == "published")
+
+
+def positive_definite(n: int) -> np.ndarray:
+    rows = np.random.default_rng(n).standard_normal((3 * n, n))
+    return rows.T @ rows
+
+
+@pytest.mark.usefixtures("_path")
+def test_gram_matrices() -> None:
+    rows = np.random.default_rng(0).standard_normal((7, 5))
+    gram = np.full((5, 5), 2.0)
+    lapack.add_gram(rows, gram)
+    np.testing.assert_allclose(np.triu(gram), np.triu(rows.T @ rows + 2.0), rtol=1e-13, atol=1e-14)
+    assert (gram[np.tril_indices(5, -1)] == 2.0).all()
+    gram = np.full((7, 7), np.nan)
+    lapack.row_gram(rows, gram)
+    np.testing.assert_allclose(gram[np.triu_indices(7)], (rows @ rows.T)[np.triu_indices(7)], rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.usefixtures("_path")
+def test_cholesky_and_solve() -> None:
+    matrix = positive_definite(6)
+    factor = np.triu(matrix)
+    assert lapack.cholesky(factor)
+    np.testing.assert_allclose(np.triu(factor).T @ np.triu(factor), matrix, rtol=1e-12, atol=1e-12)
+    rows = np.random.default_rng(1).standard_normal((4, 6))
+    solved = rows.copy()
+    lapack.solve_rows(factor, solved)
+    reference = np.einsum("ij,jk,ik->i", rows, np.linalg.inv(matrix), rows)
+    np.testing.assert_allclose((solved**2).sum(axis=1), reference, rtol=1e-12)
+    product = rows.copy()
+    lapack.multiply_rows(product, factor)
+    np.testing.assert_allclose(product, rows @ np.triu(factor), rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.usefixtures("_path")
+def test_an_indefinite_matrix_is_told() -> None:
+    assert not lapack.cholesky(np.diag([1.0, -1.0, 2.0]))
+
+
+def test_other_layouts_are_refused() -> None:
+    with pytest.raises(ValueError, match="C-contiguous float64"):
+        lapack.cholesky(np.asfortranarray(positive_definite(3)[:, ::-1].copy().T[:, ::-1]))
+    with pytest.raises(ValueError, match="C-contiguous float64"):
+        lapack.add_gram(np.ones((4, 3), dtype=np.float32), np.zeros((3, 3)))
+
+
+def test_another_signature_is_not_called() -> None:
+    assert lapack.published(cython_blas, "dsyrk", "cciiddidd") is None
+    assert lapack.published(cython_blas, "ssyrk", "cciiddiddi") is None
+    assert lapack.published(cython_blas, "no_such_routine", "i") is None
+
+
+def test_threads_factor_different_matrices_at_once() -> None:
+    matrices = [positive_definite(40) + i * np.eye(40) for i in range(200)]
+    factors = [np.triu(matrix) for matrix in matrices]
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lapack.cholesky, factors))
+    for matrix, factor in zip(matrices, factors):
+        np.testing.assert_allclose(np.triu(factor).T @ np.triu(factor), matrix, rtol=1e-10, atol=1e-10)
