@@ -20,7 +20,10 @@ mkdir -p "$scratch/runtime" && chmod 700 "$scratch/runtime"
 export XDG_RUNTIME_DIR=$scratch/runtime
 unset FERD_MODELS
 
-.venv/bin/ruff check .
-.venv/bin/ruff format --check .
-.venv/bin/mypy
-.venv/bin/python -m pytest -q "${only[@]}"
+# Every part runs, so that one report names all that is wrong; the tests come last.
+failed=0
+.venv/bin/ruff check --output-format concise . || failed=1
+.venv/bin/ruff format --check . || failed=1
+.venv/bin/mypy || failed=1
+.venv/bin/python -m pytest -q "${only[@]}" || failed=1
+exit "$failed"
