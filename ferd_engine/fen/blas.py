@@ -12,31 +12,40 @@ import ctypes
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float32Array = NDArray[np.float32]
-# gemm(a, b, c, accumulate): c = a b, or c += a b, for C-contiguous float32 (n, k), (k, m) and (n, m).
-Gemm = Callable[[Float32Array, Float32Array, Float32Array, bool], None]
+Product = Callable[[], None]
+# bind(a, b, c, accumulate) prepares c = a b or c += a b for C-contiguous float32 (n, k), (k, m) and (n, m).
+Binder = Callable[[Float32Array, Float32Array, Float32Array, bool], Product]
 
 _THREAD_SYMBOLS = ("openblas_{}_num_threads", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_")
 
 
-def wrapped_gemm(a: Float32Array, b: Float32Array, c: Float32Array, accumulate: bool) -> None:
-    """Multiply through scipy's wrapper: row-major c = a b is column-major c' = b' a'."""
+def _check(a: Float32Array, b: Float32Array, c: Float32Array) -> None:
+    """Raise `ValueError` unless the three may be handed to BLAS by address."""
+    if a.shape[1] != b.shape[0] or c.shape != (a.shape[0], b.shape[1]) or c.size == 0:
+        raise ValueError(f"matrices of shapes {a.shape}, {b.shape} and {c.shape} make no product")
+    if not all(x.flags.c_contiguous and x.flags.aligned and x.dtype == np.float32 for x in (a, b, c)):
+        raise ValueError("products need aligned C-contiguous float32 matrices")
+
+
+def bind_wrapped(a: Float32Array, b: Float32Array, c: Float32Array, accumulate: bool) -> Product:
+    """Prepare a product through scipy's wrapper: row-major c = a b is column-major c' = b' a'."""
     from scipy.linalg.blas import sgemm
 
-    sgemm(1.0, b.T, a.T, beta=1.0 if accumulate else 0.0, c=c.T, overwrite_c=1)
+    _check(a, b, c)
+    return partial(sgemm, 1.0, b.T, a.T, beta=1.0 if accumulate else 0.0, c=c.T, overwrite_c=1)
 
 
 @lru_cache(maxsize=1)
-def direct_gemm() -> Gemm | None:
-    """Return a product that releases the interpreter lock, or None where scipy's BLAS has another interface."""
+def direct_binder() -> Binder | None:
+    """Return a binder of products that release the interpreter lock, or None where scipy's BLAS is not as expected."""
     from scipy.linalg import cython_blas
 
     capsule = getattr(cython_blas, "__pyx_capi__", {}).get("sgemm")
@@ -47,52 +56,37 @@ def direct_gemm() -> Gemm | None:
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     signature: bytes = get_name(capsule)
-    # The capsule's name is the C signature; only the one with 32-bit integers and single precision is called.
+    # The capsule's name is the C signature; it is called only where its integers are C's int.
     parts = [part.strip() for part in signature.decode().partition("(")[2].rstrip(")").split(",")]
     kinds = ["char" if p == "char *" else "int" if p == "int *" else "real" for p in parts]
     if kinds != ["char"] * 2 + ["int"] * 3 + ["real"] * 2 + ["int", "real", "int", "real", "real", "int"]:
         return None
-    pointer = get_pointer(capsule, signature)
-    routine = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)(pointer)
-    return _bind(routine)
+    return _Sgemm(get_pointer(capsule, signature)).bind
 
 
-def _bind(routine: Callable[..., Any]) -> Gemm:
-    no_transpose = ctypes.c_char(b"N")
-    scalars = {value: ctypes.c_float(value) for value in (0.0, 1.0)}
-    flag = ctypes.addressof(no_transpose)
-    zero, one = ctypes.addressof(scalars[0.0]), ctypes.addressof(scalars[1.0])
+class _Sgemm:
+    """The Fortran routine sgemm at an address. Its scalars are passed by address and live as long as this object."""
 
-    # BLAS takes integers by address; they live as long as the program, one per size.
-    @cache
-    def integer(value: int) -> tuple[int, ctypes.c_int]:
-        box = ctypes.c_int(value)
-        return ctypes.addressof(box), box
+    def __init__(self, address: int) -> None:
+        self._routine = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)(address)
+        self._flag = ctypes.c_char(b"N")
+        self._scalars = {False: ctypes.c_float(0.0), True: ctypes.c_float(1.0)}
+        self._integers: dict[int, ctypes.c_int] = {}
 
-    def gemm(a: Float32Array, b: Float32Array, c: Float32Array, accumulate: bool) -> None:
-        n, k = a.shape
-        m = b.shape[1]
-        if not (
-            b.shape[0] == k
-            and c.shape == (n, m)
-            and a.flags.c_contiguous
-            and b.flags.c_contiguous
-            and c.flags.c_contiguous
-            and a.dtype == b.dtype == c.dtype == np.float32
-        ):
-            raise ValueError("gemm needs C-contiguous float32 matrices of matching shapes")
-        if n == 0:
-            return
-        rows, inner, cols = integer(n)[0], integer(k)[0], integer(m)[0]
-        beta = one if accumulate else zero
-        routine(
-            *(flag, flag, cols, rows, inner, one, b.ctypes.data, cols),
-            *(a.ctypes.data, inner, beta, c.ctypes.data, cols),
-        )
+    def bind(self, a: Float32Array, b: Float32Array, c: Float32Array, accumulate: bool) -> Product:
+        """Prepare a product; the arrays are kept alive with it."""
+        _check(a, b, c)
+        n, k, m = (self._integer(size) for size in (*a.shape, b.shape[1]))
+        flag, one = ctypes.addressof(self._flag), ctypes.addressof(self._scalars[True])
+        beta = ctypes.addressof(self._scalars[accumulate])
+        arguments = (flag, flag, m, n, k, one, b.ctypes.data, m, a.ctypes.data, k, beta, c.ctypes.data, m)
+        product = partial(self._routine, *arguments)
+        # Addresses keep nothing alive; the attribute does.
+        product.__dict__["operands"] = (self, a, b, c)
+        return product
 
-    # The boxed scalars must outlive the function that uses their addresses.
-    gemm.__dict__["scalars"] = (no_transpose, scalars)
-    return gemm
+    def _integer(self, value: int) -> int:
+        return ctypes.addressof(self._integers.setdefault(value, ctypes.c_int(value)))
 
 
 @lru_cache(maxsize=1)

@@ -18,13 +18,14 @@ import logging
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from . import blas
+from . import blas, winograd
 from .network import Architecture, FoldedBottleneck, FoldedNetwork, Weights, fold
 
 Float32Array = NDArray[np.float32]
@@ -43,6 +44,7 @@ class _Bottleneck:
     """Weights of a bottleneck on buffers without their constants; each floor is minus the offset of its buffer."""
 
     folded: FoldedBottleneck
+    winograd: Float32Array
     reduce_floor: Float32Array
     spatial_floor: Float32Array
     expand_floor: Float32Array
@@ -67,7 +69,11 @@ def _with_floors(folded: FoldedNetwork) -> _Network:
         reduce = offset @ block.reduce + block.reduce_bias
         spatial = reduce @ block.spatial.sum(axis=(0, 1), dtype=np.float64) + block.spatial_bias
         offset = shortcut = spatial @ block.expand + block.expand_bias + shortcut
-        bottlenecks.append(_Bottleneck(block, _floor(reduce), _floor(spatial), _floor(offset)))
+        bottlenecks.append(
+            _Bottleneck(
+                block, winograd.transform_kernel(block.spatial), _floor(reduce), _floor(spatial), _floor(offset)
+            )
+        )
     hidden = offset @ folded.hidden + folded.hidden_bias
     output = hidden @ folded.output + folded.output_bias
     return _Network(folded, tuple(bottlenecks), _floor(hidden), _floor(output))
@@ -94,123 +100,154 @@ class _Stage:
     group. The first group of a strip has none, so its output begins two rows later.
     """
 
-    def __init__(self, weights: _Bottleneck, gemm: blas.Gemm, max_rows: int, max_width: int) -> None:
+    def __init__(self, weights: _Bottleneck, bind: blas.Binder, max_rows: int, max_width: int) -> None:
         self._w = weights
-        self._gemm = gemm
+        self._bind = bind
         inner, outer = weights.folded.expand.shape
-        # One and two pixels of slack for the last shifted slices.
-        self._x_store = np.zeros(((max_rows + 1) * max_width + 1, outer), np.float32)
-        self._a_store = np.zeros(((max_rows + 2) * max_width + 2, inner), np.float32)
-        self._width = 0
-        self._start = 2
+        # Slack of one and two pixels for the last shifted slices.
+        self._x = np.zeros(((max_rows + 1) * max_width + 1, outer), np.float32)
+        self._a = np.zeros(((max_rows + 2) * max_width + 2, inner), np.float32)
+        self._transformed = np.zeros((winograd.ROWS_IN * max_width + 2, inner), np.float32)
+        self._products = np.zeros((winograd.ROWS_IN * max_width, inner), np.float32)
 
-    def begin(self, width: int) -> None:
-        """Begin a strip of this padded width."""
-        self._width = width
-        self._start = 2
+    def new_rows(self, n: int, width: int) -> Float32Array:
+        """Return where n new rows of this bottleneck's input (or of its projection) are to be written."""
+        return self._x[width : (n + 1) * width]
 
-    def new_rows(self, n: int) -> Float32Array:
-        """Return where the n new rows of this bottleneck's input (or of its projection) are to be written."""
-        return self._x_store[self._width : (n + 1) * self._width]
+    def prepare(
+        self, source: Float32Array, n: int, first: bool, spatial: Float32Array, target: Float32Array
+    ) -> list[blas.Product]:
+        """Return the steps that push n new rows through and write the finished rows to `target`.
 
-    def run(self, source: Float32Array, n: int, spatial: Float32Array, target: Float32Array) -> None:
-        """Push n new rows through and write the n (in the first group n - 2) finished rows to `target`.
-
-        source : the bottleneck's input (n width, in). spatial : scratch for the 3x3 output, as many rows as finish.
+        n rows finish, in a strip's first group n - 2. source : the bottleneck's input (n width, in). spatial : scratch
+        for the 3x3 output, (finished width, inner).
         """
-        width, start, w, gemm = self._width, self._start, self._w, self._gemm
-        x, a = self._x_store, self._a_store
+        start = 2 if first else 0
+        width, size, w = len(source) // n, len(spatial), self._w
+        x, a = self._x, self._a
         fresh = a[2 * width : (n + 2) * width]
-        gemm(source, w.folded.reduce, fresh, False)
-        np.maximum(fresh, w.reduce_floor, out=fresh)
-        size = (n - start) * width
-        for tap in range(9):
-            shift = (start + tap // 3) * width + tap % 3
-            gemm(a[shift : shift + size], w.folded.spatial[tap // 3, tap % 3], spatial, tap > 0)
-        np.maximum(spatial, w.spatial_floor, out=spatial)
         # A 3x3 output lies one row and one column inside its input, and so does its shortcut.
         centre = x[start * width + 1 : start * width + 1 + size]
-        gemm(spatial, w.folded.expand, centre, True)
-        np.maximum(centre, w.expand_floor, out=target)
-        x[:width] = x[n * width : (n + 1) * width]
-        for row in range(2):
-            a[row * width : (row + 1) * width] = a[(n + row) * width : (n + row + 1) * width]
-        self._start = 0
+        return [
+            self._bind(source, w.folded.reduce, fresh, False),
+            partial(np.maximum, fresh, w.reduce_floor, out=fresh),
+            *self._convolve(start, spatial, width),
+            partial(np.maximum, spatial, w.spatial_floor, out=spatial),
+            self._bind(spatial, w.folded.expand, centre, True),
+            partial(np.maximum, centre, w.expand_floor, out=target),
+            partial(np.copyto, x[:width], x[n * width : (n + 1) * width]),
+            # One row at a time: with a single new row the two kept rows overlap their destination.
+            partial(np.copyto, a[:width], a[n * width : (n + 1) * width]),
+            partial(np.copyto, a[width : 2 * width], a[(n + 1) * width : (n + 2) * width]),
+        ]
+
+    def _convolve(self, row: int, spatial: Float32Array, width: int) -> list[blas.Product]:
+        """Return the steps of the 3x3 convolution of the rows from `row`: fours by Winograd, the rest directly."""
+        steps: list[blas.Product] = []
+        done, size = 0, winograd.ROWS_OUT * width
+        while done + size <= len(spatial):
+            steps += self._convolve_group(row, spatial[done : done + size], width)
+            done, row = done + size, row + winograd.ROWS_OUT
+        rest = spatial[done:]
+        for tap in range(9 if len(rest) else 0):
+            shift = (row + tap // 3) * width + tap % 3
+            kernel = self._w.folded.spatial[tap // 3, tap % 3]
+            steps.append(self._bind(self._a[shift : shift + len(rest)], kernel, rest, tap > 0))
+        return steps
+
+    def _convolve_group(self, row: int, target: Float32Array, width: int) -> list[blas.Product]:
+        """Return the steps that convolve four rows; transforms are small products over whole rows."""
+        rows_in, values = winograd.ROWS_IN, width * target.shape[1]
+        source = self._a[row * width : (row + rows_in) * width].reshape(rows_in, values)
+        transformed, products = self._transformed, self._products[: rows_in * width]
+        steps = [
+            self._bind(winograd.INPUT_TRANSFORM, source, transformed[: rows_in * width].reshape(rows_in, values), False)
+        ]
+        for index in range(rows_in):
+            rows = slice(index * width, (index + 1) * width)
+            for tap in range(3):
+                shifted = transformed[rows.start + tap : rows.stop + tap]
+                steps.append(self._bind(shifted, self._w.winograd[index, tap], products[rows], tap > 0))
+        finish = self._bind(
+            winograd.OUTPUT_TRANSFORM, products.reshape(rows_in, values), target.reshape(-1, values), False
+        )
+        return [*steps, finish]
 
 
 class _Workspace:
     """All intermediates of one worker, for strips up to a given padded width."""
 
-    def __init__(self, network: _Network, gemm: blas.Gemm, max_width: int) -> None:
+    def __init__(self, network: _Network, bind: blas.Binder, max_width: int) -> None:
         self._network = network
-        self._gemm = gemm
+        self._bind = bind
         self.max_width = max_width
         a = network.folded.architecture
+        self._halo_px = a.halo_px
         rows = GROUP_ROWS + 2 * a.halo_px
-        self._entry = np.empty((rows * max_width, a.entry), np.float32)
+        self._entry = np.zeros((rows * max_width, a.entry), np.float32)
         self._stages = [
-            _Stage(weights, gemm, rows - 2 * index, max_width) for index, weights in enumerate(network.bottlenecks)
+            _Stage(weights, bind, rows - 2 * index, max_width) for index, weights in enumerate(network.bottlenecks)
         ]
-        self._spatial = np.empty(((rows - 2) * max_width, a.inner), np.float32)
-        self._top = np.empty((GROUP_ROWS * max_width, a.outer), np.float32)
-        self._hidden = np.empty((GROUP_ROWS * max_width, a.hidden), np.float32)
-        self._output = np.empty((GROUP_ROWS * max_width, a.n_bands), np.float32)
+        self._spatial = np.zeros(((rows - 2) * max_width, a.inner), np.float32)
+        self._top = np.zeros((GROUP_ROWS * max_width, a.outer), np.float32)
+        self._hidden = np.zeros((GROUP_ROWS * max_width, a.hidden), np.float32)
+        self._output = np.zeros((GROUP_ROWS * max_width, a.n_bands), np.float32)
+        # Steps by (padded width, new rows, first group): a strip has at most three kinds of groups.
+        self._steps: dict[tuple[int, int, bool], list[blas.Product]] = {}
 
     def run(self, block: Float32Array, out: Float32Array, job: _Job) -> None:
         """Compute one job of a block (padded) into the result (core)."""
-        halo_px = self._network.folded.architecture.halo_px
-        for stage in self._stages:
-            stage.begin(job.n_cols + 2 * halo_px)
-        done = 0
-        while done < job.n_rows:
+        halo_px, width = self._halo_px, job.n_cols + 2 * self._halo_px
+        top = job.row
+        for done in range(0, job.n_rows, GROUP_ROWS):
             rows = min(GROUP_ROWS, job.n_rows - done)
-            n_new = rows + 2 * halo_px if done == 0 else rows
-            first_new = job.row + done + (0 if done == 0 else 2 * halo_px)
-            self._bottlenecks(block, job, first_new, n_new)
-            self._head(block, out, _Job(job.row + done, job.col, rows, job.n_cols))
-            done += rows
+            n_new = rows if done else rows + 2 * halo_px
+            self._enter(block[top : top + n_new, job.col : job.col + width])
+            top += n_new
+            key = (width, n_new, done == 0)
+            if key not in self._steps:
+                self._steps[key] = self._prepare(*key)
+            for step in self._steps[key]:
+                step()
+            cols = slice(job.col, job.col + job.n_cols)
+            inside = block[top - rows - halo_px : top - halo_px, cols.start + halo_px : cols.stop + halo_px]
+            output = self._output[: rows * width].reshape(rows, width, -1)[:, : job.n_cols]
+            np.add(output, inside, out=out[job.row + done : job.row + done + rows, cols])
 
-    def _bottlenecks(self, block: Float32Array, job: _Job, row: int, n: int) -> None:
-        """Feed n new rows of the block, beginning with `row`; the finished rows come to lie in `_top`."""
-        a = self._network.folded.architecture
-        width = job.n_cols + 2 * a.halo_px
-        entry = self._entry[: n * width]
-        self._enter(block[row : row + n, job.col : job.col + width], entry)
-        self._gemm(entry, self._network.folded.projection, self._stages[0].new_rows(n), False)
-        source = entry
-        first = n > GROUP_ROWS
-        for index, stage in enumerate(self._stages):
-            finished = n - 2 if first else n
-            if index + 1 < len(self._stages):
-                target = self._stages[index + 1].new_rows(finished)
-            else:
-                target = self._top[: finished * width]
-            stage.run(source, n, self._spatial[: finished * width], target)
-            source, n = target, finished
-
-    def _enter(self, rows: Float32Array, entry: Float32Array) -> None:
+    def _enter(self, rows: Float32Array) -> None:
+        """Run the entry convolution on rows (n, width, B) of the block."""
         n, width, n_bands = rows.shape
+        entry, matrix = self._entry[: n * width], self._network.folded.entry
         if rows.flags.c_contiguous:
-            self._gemm(rows.reshape(n * width, n_bands), self._network.folded.entry, entry, False)
+            self._bind(rows.reshape(n * width, n_bands), matrix, entry, False)()
             return
         for index in range(n):
-            self._gemm(rows[index], self._network.folded.entry, entry[index * width : (index + 1) * width], False)
+            self._bind(rows[index], matrix, entry[index * width : (index + 1) * width], False)()
 
-    def _head(self, block: Float32Array, out: Float32Array, core: _Job) -> None:
+    def _prepare(self, width: int, n: int, first: bool) -> list[blas.Product]:
+        """Return the steps from n new rows in `_entry` to the head's output in `_output`."""
+        entry = self._entry[: n * width]
+        projected = self._stages[0].new_rows(n, width)
+        steps = [self._bind(entry, self._network.folded.projection, projected, False)]
+        source = entry
+        for index, stage in enumerate(self._stages):
+            finished = n - 2 if first else n
+            last = index + 1 == len(self._stages)
+            target = self._top[: finished * width] if last else self._stages[index + 1].new_rows(finished, width)
+            steps += stage.prepare(source, n, first, self._spatial[: finished * width], target)
+            source, n = target, finished
+        return steps + self._prepare_head(source)
+
+    def _prepare_head(self, source: Float32Array) -> list[blas.Product]:
         network = self._network
-        halo_px = network.folded.architecture.halo_px
-        width = core.n_cols + 2 * halo_px
-        size = core.n_rows * width
-        hidden, output = self._hidden[:size], self._output[:size]
-        self._gemm(self._top[:size], network.folded.hidden, hidden, False)
-        np.maximum(hidden, network.hidden_floor, out=hidden)
-        self._gemm(hidden, network.folded.output, output, False)
-        np.maximum(output, network.output_floor, out=output)
-        np.subtract(output, network.output_floor, out=output)
-        rows = slice(core.row, core.row + core.n_rows)
-        cols = slice(core.col, core.col + core.n_cols)
-        inside = block[rows.start + halo_px : rows.stop + halo_px, cols.start + halo_px : cols.stop + halo_px]
-        np.add(output.reshape(core.n_rows, width, -1)[:, : core.n_cols], inside, out=out[rows, cols])
+        hidden, output = self._hidden[: len(source)], self._output[: len(source)]
+        return [
+            self._bind(source, network.folded.hidden, hidden, False),
+            partial(np.maximum, hidden, network.hidden_floor, out=hidden),
+            self._bind(hidden, network.folded.output, output, False),
+            partial(np.maximum, output, network.output_floor, out=output),
+            partial(np.subtract, output, network.output_floor, out=output),
+        ]
 
 
 class NumpyBackend:
@@ -221,8 +258,8 @@ class NumpyBackend:
     def __init__(self, architecture: Architecture, weights: Weights, *, threads: int | None = None) -> None:
         self._network = _with_floors(fold(architecture, weights))
         self._halo_px = architecture.halo_px
-        direct = blas.direct_gemm()
-        self._gemm = direct or blas.wrapped_gemm
+        direct = blas.direct_binder()
+        self._bind = direct or blas.bind_wrapped
         self._own_threads = direct is not None and blas.can_set_threads()
         if threads is not None and not self._own_threads:
             logger.warning(
@@ -271,7 +308,7 @@ class NumpyBackend:
         if workspace is None or workspace.max_width < width:
             # The narrow one is released before the wide one is made.
             del workspace
-            workspace = _Workspace(self._network, self._gemm, width)
+            workspace = _Workspace(self._network, self._bind, width)
         return workspace
 
     def working_bytes(self, rows: int, cols: int) -> int:
