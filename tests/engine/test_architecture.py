@@ -135,16 +135,19 @@ def test_engine_logs_and_does_not_print(path):
             assert node.func.id != "print", f"line {node.lineno}"
 
 
+# Each finder is made blind to the blocked packages, which then look as if they were not installed.
 BARE_RUN = """
 import importlib, pkgutil, sys
-from importlib.abc import MetaPathFinder
 
-class Block(MetaPathFinder):
+class Blind:
+    def __init__(self, finder):
+        self.finder = finder
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {blocked!r}:
-            raise ImportError(name + " is blocked")
+        return None if name.split(".")[0] in {blocked!r} else self.finder.find_spec(name, path, target)
 
-sys.meta_path.insert(0, Block())
+sys.meta_path[:] = [Blind(finder) for finder in sys.meta_path]
 sys.path.insert(0, {root!r})
 import ferd_engine
 for module in pkgutil.walk_packages(ferd_engine.__path__, "ferd_engine."):
@@ -153,7 +156,7 @@ for module in pkgutil.walk_packages(ferd_engine.__path__, "ferd_engine."):
 report = ferd_engine.detect_raster({scene!r}, {scores!r})
 loaded = [name for name in sys.modules if name.split(".")[0] in {blocked!r}]
 assert not loaded, loaded
-print(report.backend, report.rows, report.cols)
+print(report.backend.split()[0], report.rows, report.cols)
 """
 
 
