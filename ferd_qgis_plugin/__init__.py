@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .plugin import FerdPlugin
 
 
-def classFactory(iface: QgisInterface | None) -> FerdPlugin:  # noqa: N802  QGIS calls it by this name
+def classFactory(iface: QgisInterface | None) -> FerdPlugin:
     """Return the plugin; `iface` is None where QGIS runs without a window (`qgis_process`)."""
     from .plugin import FerdPlugin
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ferd_engine import RunReport
     from qgis.core import QgsProcessingFeedback
+
+    from ferd_engine import RunReport
 
 
 class FeedbackProgress:

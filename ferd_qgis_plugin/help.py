@@ -41,7 +41,9 @@ def fen_help() -> AlgorithmHelp:
         title=translate("FERD", "FEN Enhance"),
         group=translate("FERD", "Feature enhancement"),
         group_id="featureenhancement",
-        summary=translate("FERD", "Enhances the background of a hyperspectral raster with the Feature Enhancement Network."),
+        summary=translate(
+            "FERD", "Enhances the background of a hyperspectral raster with the Feature Enhancement Network."
+        ),
         description=[
             translate(
                 "FERD",
@@ -102,7 +104,8 @@ def rx_help() -> AlgorithmHelp:
         parameters={
             **_input_help(),
             "DETECTOR": translate(
-                "FERD", "The detector: grx (one background for the whole scene) or slrx (blocks, their neighbours and the scene)."
+                "FERD",
+                "The detector: grx (one background for the whole scene) or slrx (blocks, their neighbours and the scene).",
             ),
             "ENHANCE": translate(
                 "FERD",

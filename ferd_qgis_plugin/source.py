@@ -20,7 +20,7 @@ class UnusableLayerError(ValueError):
 def gdal_source(layer: QgsRasterLayer) -> str:
     """Return a path or connection string that GDAL opens without QGIS.
 
-    A layer with open options is wrapped in a VRT in Processing's temporary folder, because a plain path cannot carry them.
+    A layer with open options is wrapped in a VRT in Processing's temporary folder: a plain path cannot carry them.
     """
     path, options = _split(layer)
     return _vrt(path, options) if options else path
@@ -39,8 +39,8 @@ def _split(layer: QgsRasterLayer) -> tuple[str, list[str]]:
         raise UnusableLayerError(
             translate(
                 "FERD",
-                "The layer '{layer}' is not a raster file (its data provider is '{kind}'): export it to a GeoTIFF first, "
-                "then choose that.",
+                "The layer '{layer}' is not a raster file (its data provider is '{kind}'): export it to a GeoTIFF "
+                "first, then choose that.",
             ).format(layer=layer.name(), kind=kind or "unknown")
         )
     registry = QgsProviderRegistry.instance()
@@ -50,8 +50,8 @@ def _split(layer: QgsRasterLayer) -> tuple[str, list[str]]:
         raise UnusableLayerError(
             translate(
                 "FERD",
-                "The layer '{layer}' is read with a login kept by QGIS, which the engine cannot use: export it to a local "
-                "GeoTIFF first, then choose that.",
+                "The layer '{layer}' is read with a login kept by QGIS, which the engine cannot use: export it to a "
+                "local GeoTIFF first, then choose that.",
             ).format(layer=layer.name())
         )
     return str(registry.encodeUri("gdal", parts)), options

@@ -20,9 +20,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingFeedback
 
-# Scores have a long upper tail: half of the colours belong to the highest 5 %, and what lies above the last percentile is
-# as bright as that. Dark blue to yellow, rising in lightness, so that it reads in grey print and for the colour-blind.
-SCORE_STOPS = ((2.0, "#0b1330"), (50.0, "#27407e"), (90.0, "#6a4c93"), (98.0, "#d1495b"), (99.5, "#f79256"), (99.9, "#fdf3a7"))
+# Percentile and colour. Scores have a long upper tail: half of the colours belong to the highest 10 %, and what lies
+# above the last percentile is as bright as that. Lightness rises from end to end, so that the map reads in grey print
+# and for the colour-blind.
+SCORE_STOPS = (
+    (2.0, "#0b1330"),
+    (50.0, "#27407e"),
+    (90.0, "#6a4c93"),
+    (98.0, "#d1495b"),
+    (99.5, "#f79256"),
+    (99.9, "#fdf3a7"),
+)
 _SAMPLE_PIXELS = 1_000_000
 
 

@@ -1,7 +1,7 @@
 """Make the installable plugin: dist/ferd_qgis_plugin-VERSION.zip, with the engine and its models inside.
 
-The same sources give the same bytes: entries are sorted, carry one fixed time, and nothing but the listed kinds of files
-goes in. Prints path, size and SHA-256.
+The same sources give the same bytes: entries are sorted, carry one fixed time, and nothing but the listed kinds of
+files goes in. Prints path, size and SHA-256.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def build(folder: Path) -> Path:
     size = partial.stat().st_size
     if size > MAX_BYTES:
         partial.unlink()
-        sys.exit(f"The plugin would take {size} bytes, more than the {MAX_BYTES} that are allowed: ship smaller models.")
+        sys.exit(
+            f"The plugin would take {size} bytes, more than the {MAX_BYTES} that are allowed: ship smaller models."
+        )
     partial.replace(target)
     return target
 
@@ -62,7 +64,7 @@ def entries() -> dict[str, Path]:
             if path.is_dir() or "__pycache__" in path.parts or path.suffix in LEFT_OUT:
                 continue
             if path.suffix not in SHIPPED:
-                sys.exit(f"{path} is of a kind that does not belong in the plugin: remove it, or name its suffix in SHIPPED.")
+                sys.exit(f"{path} is of a kind that does not belong in the plugin: remove it, or list its suffix.")
             found[prefix + path.relative_to(folder).as_posix()] = path
     return found
 

@@ -126,7 +126,7 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         output = self.parameterAsOutputLayer(parameters, p.OUTPUT, context)
         if os.path.realpath(output) == os.path.realpath(self._input_path):
             raise QgsProcessingException(
-                translate("FERD", "The output {path} is the input itself: choose another file name.").format(path=output)
+                translate("FERD", "The output {path} is the input itself: choose another name.").format(path=output)
             )
         errors = engine("errors")
         run = getattr(engine(), self.ENGINE_FUNCTION)

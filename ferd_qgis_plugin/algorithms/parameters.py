@@ -29,16 +29,19 @@ _MODEL_WIDGET = "ferd_qgis_plugin.model_widget.ModelWidgetWrapper"
 
 
 def input_layer() -> QgsProcessingParameterDefinition:
+    """Return INPUT, the raster to work on."""
     return QgsProcessingParameterRasterLayer(INPUT, translate("FERD", "Hyperspectral raster"))
 
 
 def model() -> QgsProcessingParameterDefinition:
+    """Return MODEL, a name or a folder, with a list to choose from in the dialogs."""
     definition = QgsProcessingParameterString(MODEL, translate("FERD", "FEN model"), AUTO_MODEL)
     definition.setMetadata({"widget_wrapper": {"class": _MODEL_WIDGET}})
     return definition
 
 
 def bands() -> QgsProcessingParameterDefinition:
+    """Return BANDS, the user's own choice of bands as text."""
     return QgsProcessingParameterString(BANDS, translate("FERD", "Bands to use (such as 1-50,60)"), optional=True)
 
 

@@ -46,7 +46,11 @@ def profile(plugin_zip, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def qgis_app(profile):
-    """Start QGIS once, without a window, on the clean profile."""
+    """Start QGIS once, without a window, on the clean profile.
+
+    It ends with the process: after `exitQgis`, layers that a failed test's traceback still holds would be freed into
+    nothing.
+    """
     pytest.importorskip("qgis.core", reason="QGIS's Python is not there")
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     os.environ["QGIS_CUSTOM_CONFIG_PATH"] = str(profile)
@@ -54,8 +58,7 @@ def qgis_app(profile):
 
     app = QgsApplication([], True, str(profile))
     app.initQgis()
-    yield app
-    app.exitQgis()
+    return app
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +121,9 @@ def write_scene(path: Path, seed: int = 1, driver: str = "GTiff", n_bands: int =
     gdal = pytest.importorskip("osgeo.gdal")
     rng = np.random.default_rng(seed)
     mixing = rng.normal(size=(6, n_bands))
-    cube = rng.normal(size=(N_ROWS, N_COLS, 6)) @ mixing * 40 + rng.normal(scale=15, size=(N_ROWS, N_COLS, n_bands)) + 1500
+    cube = (
+        rng.normal(size=(N_ROWS, N_COLS, 6)) @ mixing * 40 + rng.normal(scale=15, size=(N_ROWS, N_COLS, n_bands)) + 1500
+    )
     cube[11:13, 5:7] += rng.normal(scale=120, size=n_bands)
     cube = cube.round().astype(np.int16)
     cube[3, 4:6] = NODATA

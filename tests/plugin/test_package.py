@@ -84,7 +84,9 @@ def test_a_stray_file_stops_the_build(build_plugin, monkeypatch, tmp_path):
 
 def link(plugins: Path) -> subprocess.CompletedProcess:
     script = ROOT / "scripts" / "link_plugin.py"
-    return subprocess.run([sys.executable, script, "--plugins-dir", plugins], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, script, "--plugins-dir", plugins], capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")

@@ -1,4 +1,4 @@
-"""What QGIS sees of the provider: names, parameters, helps, icons. The golden file is frozen: users' models rely on it."""
+"""What QGIS sees of the provider. The golden file is frozen: the models and scripts of users rely on it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_icons_are_drawn(provider):
 def test_choices_are_the_engines(part):
     choices, options = part("choices"), part("engine").engine("options")
 
-    assert choices.DETECTORS == tuple(part("engine").engine("detectors").DETECTORS)
+    assert tuple(part("engine").engine("detectors").DETECTORS) == choices.DETECTORS
     assert options.parse_memory(f"{choices.MIN_MEMORY_MIB}MiB") == choices.MIN_MEMORY_MIB << 20
     with pytest.raises(ValueError, match="at least 64MiB"):
         options.parse_memory(f"{choices.MIN_MEMORY_MIB - 1}MiB")

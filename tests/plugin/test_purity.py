@@ -9,13 +9,33 @@ from pathlib import Path
 import pytest
 
 SOURCES = sorted((Path(__file__).resolve().parents[2] / "ferd_qgis_plugin").rglob("*.py"))
-ALLOWED = {"__future__", "dataclasses", "ferd_engine", "importlib", "numpy", "osgeo", "pathlib", "os", "types", "typing"}
-QGIS = {"qgis.core", "qgis.gui", "qgis.PyQt.QtCore", "qgis.PyQt.QtGui", "qgis.PyQt.QtWidgets", "processing.gui.wrappers"}
+ALLOWED = {
+    "__future__",
+    "dataclasses",
+    "ferd_engine",
+    "importlib",
+    "numpy",
+    "os",
+    "osgeo",
+    "pathlib",
+    "types",
+    "typing",
+}
+QGIS = {
+    "qgis.core",
+    "qgis.gui",
+    "qgis.PyQt.QtCore",
+    "qgis.PyQt.QtGui",
+    "qgis.PyQt.QtWidgets",
+    "processing.gui.wrappers",
+}
 # An enum member without its enum: Qt 6 dropped these.
 UNSCOPED = re.compile(
     r"\b(Qt\.[A-Z]\w+(?!\.|\w)|Q(?:ComboBox|SizePolicy|FileDialog|MessageBox|DialogButtonBox|Frame|Font)\.[A-Z]\w+(?![\w.(]))"
 )
-GONE = re.compile(r"\bPyQt[56]\b|\.exec_\(|QRegExp|QVariant\.|setMargin\(|pyqtSlot\(|QgsMapLayer\.\w*Layer\b|resources_rc")
+GONE = re.compile(
+    r"\bPyQt[56]\b|\.exec_\(|QRegExp|QVariant\.|setMargin\(|pyqtSlot\(|QgsMapLayer\.\w*Layer\b|resources_rc"
+)
 
 
 def imports(tree: ast.Module) -> set[str]:

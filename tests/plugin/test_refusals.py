@@ -49,7 +49,8 @@ def test_cancel_leaves_nothing(provider, scene, feedback, after):
             if len(polls) > after:
                 self.cancel()
 
-    before = sorted(scene.parent.iterdir())
+    # QGIS itself writes statistics beside a raster that it loads.
+    own = {scene.with_name(scene.name + ".aux.xml")}
     algorithm = provider.algorithm("rxanomalydetection").create()
     watcher = Impatient()
     result, done = algorithm.run(
@@ -57,7 +58,7 @@ def test_cancel_leaves_nothing(provider, scene, feedback, after):
     )
 
     assert (result, done) == ({}, True)
-    assert sorted(scene.parent.iterdir()) == before
+    assert set(scene.parent.iterdir()) - own == {scene}
     assert watcher.errors == []
     assert any("nothing was written" in info for info in watcher.infos)
 
@@ -93,7 +94,9 @@ def test_cancel_acts_within_a_second(provider, make_scene, tmp_path, feedback):
 def test_a_layer_of_a_web_service_is_refused(provider, qgis_app):
     from qgis.core import QgsRasterLayer
 
-    layer = QgsRasterLayer("type=xyz&url=http://127.0.0.1:9/%7Bz%7D/%7Bx%7D/%7By%7D.png&zmax=1&zmin=0", "streets", "wms")
+    layer = QgsRasterLayer(
+        "type=xyz&url=http://127.0.0.1:9/%7Bz%7D/%7Bx%7D/%7By%7D.png&zmax=1&zmin=0", "streets", "wms"
+    )
     assert layer.isValid()
 
     assert "streets" in refusal(provider, INPUT=layer)

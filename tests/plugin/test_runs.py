@@ -48,8 +48,9 @@ def test_enhanced_bands_are_the_engines_to_the_last_bit(provider, scene, tmp_pat
 
 def test_every_option_reaches_the_engine(provider, scene, tmp_path, read_raster):
     mask = tmp_path / "mask.tif"
-    gdal.Translate(str(mask), str(scene), bandList=[1], outputType=gdal.GDT_Byte, scaleParams=[[0, 1, 1, 1]], noData="none")
-    dataset = gdal.Open(str(mask), gdal.GA_Update)
+    dataset = gdal.GetDriverByName("GTiff").Create(str(mask), 24, 31, 1, gdal.GDT_Byte)
+    dataset.SetGeoTransform(gdal.Open(str(scene)).GetGeoTransform())
+    dataset.SetProjection(gdal.Open(str(scene)).GetProjection())
     values = np.ones((31, 24), dtype=np.uint8)
     values[:5] = 0
     dataset.GetRasterBand(1).WriteArray(values)
@@ -110,7 +111,17 @@ def test_the_log_says_what_ran(provider, scene, tmp_path, feedback):
     run(RX, feedback, INPUT=str(scene), MEMORY=256, OUTPUT=str(tmp_path / "scores.tif"))
 
     log = "\n".join(feedback.infos)
-    for part in ("Bands used: 100", "constant 7", "Model: fen-100", "scaled to", "Backend: numpy", "grx", "256 MiB", "Done in"):
+    parts = (
+        "Bands used: 100",
+        "constant 7",
+        "Model: fen-100",
+        "scaled to",
+        "Backend: numpy",
+        "grx",
+        "256 MiB",
+        "Done in",
+    )
+    for part in parts:
         assert part in log, f"{part!r} is not in:\n{log}"
     assert feedback.steps
     assert feedback.progress() == 100.0
@@ -154,16 +165,23 @@ def test_enhance_then_detect_in_a_model(provider, scene, tmp_path, read_raster):
     )
 
     source = QgsProcessingModelChildParameterSource
+
+    def child(name, algorithm, input_source, **values):
+        """Return a step with all parameters set, as the model designer does."""
+        step = QgsProcessingModelChildAlgorithm(f"ferd:{algorithm}")
+        step.setChildId(name)
+        for definition in provider.algorithm(algorithm).parameterDefinitions():
+            if not definition.isDestination():
+                value = values.get(definition.name(), definition.defaultValue())
+                step.addParameterSources(definition.name(), [source.fromStaticValue(value)])
+        step.addParameterSources("INPUT", [input_source])
+        return step
+
     model = QgsProcessingModelAlgorithm("enhance and detect")
     model.addModelParameter(QgsProcessingParameterRasterLayer("SCENE"), QgsProcessingModelParameter("SCENE"))
-    enhance = QgsProcessingModelChildAlgorithm(FEN)
-    enhance.setChildId("enhance")
-    enhance.addParameterSources("INPUT", [source.fromModelParameter("SCENE")])
-    model.addChildAlgorithm(enhance)
-    detect = QgsProcessingModelChildAlgorithm(RX)
-    detect.setChildId("detect")
-    detect.addParameterSources("INPUT", [source.fromChildOutput("enhance", "OUTPUT")])
-    detect.addParameterSources("ENHANCE", [source.fromStaticValue(False)])
+    model.addChildAlgorithm(child("enhance", "fenenhance", source.fromModelParameter("SCENE")))
+    enhanced = source.fromChildOutput("enhance", "OUTPUT")
+    detect = child("detect", "rxanomalydetection", enhanced, ENHANCE=False)
     scores = QgsProcessingModelOutput("SCORES")
     scores.setChildId("detect")
     scores.setChildOutputName("OUTPUT")

@@ -66,7 +66,7 @@ def test_open_options_are_kept(gdal_source, scene, read_raster):
 def test_wavelengths_and_nodata_survive_open_options(gdal_source, scene):
     opened = gdal.Open(gdal_source(f"{scene}|option:NUM_THREADS=2"))
 
-    assert opened.GetRasterBand(3).GetMetadataItem("wavelength") == "445"
+    assert opened.GetRasterBand(3).GetMetadataItem("wavelength") == "445.0"
     assert opened.GetRasterBand(3).GetNoDataValue() == -32768
 
 
