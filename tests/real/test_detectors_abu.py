@@ -42,3 +42,9 @@ def roc_auc(scores: np.ndarray, truth: np.ndarray) -> float:
 def test_grx(name: str, expected: float) -> None:
     cube, truth = scene(name)
     assert roc_auc(run(make_detector("grx"), cube), truth) == pytest.approx(expected, abs=2e-4)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("abu-airport-1", 0.9287), ("abu-airport-2", 0.9176)])
+def test_slrx(name: str, expected: float) -> None:
+    cube, truth = scene(name)
+    assert roc_auc(run(make_detector("slrx"), cube), truth) == pytest.approx(expected, abs=2e-4)

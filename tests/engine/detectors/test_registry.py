@@ -31,3 +31,10 @@ def test_an_option_that_the_detector_lacks_is_refused() -> None:
 
 def test_none_counts_as_not_given() -> None:
     assert make_detector("grx", block=None) == make_detector("grx")
+
+
+def test_options_are_the_fields_of_the_detector() -> None:
+    assert detector_info("grx").options == ()
+    assert detector_info("slrx").options == ("block",)
+    with pytest.raises(UsageError, match=r"'slrx' has no option 'inner' \(it takes block\)"):
+        make_detector("slrx", inner=3)

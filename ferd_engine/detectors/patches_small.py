@@ -1,0 +1,102 @@
+"""Distances of SLRX where eight blocks hold no more pixels than there are bands: by the pixels' Gram matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from ..cube import BoolArray
+from ..parallel import Threads
+from ..statistics import Float64Array
+from ..windows import Window, tiles
+from .metric import other_squared, own_squared
+from .patches import RIDGE, WINDOW_BYTES, Distances, PatchScene, Tile
+
+# Blocks of one job, with their neighbours, stay in the second-level cache.
+_STRIP_BYTES = 3 << 19
+
+
+def small_patch_distances(scene: PatchScene, free_bytes: int, pool: Threads) -> Iterator[Distances]:
+    """Yield the distances of the whole image, each pixel once; reads it once, and a border of one block."""
+    grid, n_bands = scene.grid, scene.cube.n_bands
+    strip_block_bytes = 3 * grid.side**2 * 8 * n_bands
+    job_cols = max(_STRIP_BYTES // strip_block_bytes - 2, 1)
+    strips_bytes = pool.count * (job_cols + 2) * strip_block_bytes
+    # A pixel as float64, as some cubes give it, beside what the cube reads it from; its distances.
+    block_bytes = grid.side**2 * (16 * n_bands + 64)
+    n_blocks = max(min(free_bytes - strips_bytes, WINDOW_BYTES) // block_bytes, 9)
+    tile_cols = min(n_blocks // 3 - 2, grid.blocks.n_cols)
+    tile_rows = n_blocks // (tile_cols + 2) - 2
+    for blocks in tiles(*grid.blocks.shape, tile_rows, tile_cols):
+        core = grid.pixels(blocks)
+        around = grid.pixels(_grown(blocks))
+        tile = Tile(around, *scene.cube.read(around))
+        values = np.empty((*core.shape, 3))
+        jobs = [_shifted(part, blocks) for part in tiles(*blocks.shape, 1, job_cols)]
+        for job, result in zip(jobs, pool.map(partial(_job_distances, scene, tile), jobs)):
+            values[grid.pixels(job).within(core)] = result
+        yield Distances(core, values)
+
+
+def _grown(blocks: Window) -> Window:
+    return Window(blocks.row_start - 1, blocks.row_stop + 1, blocks.col_start - 1, blocks.col_stop + 1)
+
+
+def _shifted(part: Window, origin: Window) -> Window:
+    """Return a window counted from the corner of `origin`, counted from the image's."""
+    row, col = origin.row_start, origin.col_start
+    return Window(part.row_start + row, part.row_stop + row, part.col_start + col, part.col_stop + col)
+
+
+def _job_distances(scene: PatchScene, tile: Tile, job: Window) -> Float64Array:
+    """Return the distances (rows, cols, 3) of the blocks of a job: a few in one row of blocks."""
+    side = scene.grid.side
+    strip, valid = _strip(scene, tile, _grown(job))
+    distances = np.full((side, job.n_cols * side, 3), np.nan)
+    core = (slice(side, 2 * side), slice(side, -side))
+    distances[valid[core], 2] = scene.image.squared(strip[core][valid[core]])
+    for col in range(0, job.n_cols * side, side):
+        patch = (slice(None), slice(col, col + 3 * side))
+        _patch_distances(strip[patch], valid[patch], distances[:, col : col + side])
+    pixels = scene.grid.pixels(job)
+    inside: Float64Array = np.sqrt(distances[: pixels.n_rows, : pixels.n_cols])
+    return inside
+
+
+def _strip(scene: PatchScene, tile: Tile, blocks: Window) -> tuple[Float64Array, BoolArray]:
+    """Return scaled values and validity of whole blocks; what lies beyond the image is invalid."""
+    side = scene.grid.side
+    strip = np.empty((blocks.n_rows * side, blocks.n_cols * side, scene.cube.n_bands))
+    valid = np.zeros(strip.shape[:2], dtype=bool)
+    full = Window(blocks.row_start * side, blocks.row_stop * side, blocks.col_start * side, blocks.col_stop * side)
+    inside = tile.cut(scene.grid.pixels(blocks))
+    place = inside.window.within(full)
+    strip[place] = scene.scaled(inside.values)
+    valid[place] = inside.valid
+    return strip, valid
+
+
+def _patch_distances(patch: Float64Array, valid: BoolArray, out: Float64Array) -> None:
+    """Store the squared distances of a block in out (side, side, 3), whose last map holds those to the whole image.
+
+    `patch` (3 side, 3 side, bands) is the block with those around it; invalid pixels of it mean nothing.
+    """
+    side = len(out)
+    middle = (slice(side, 2 * side), slice(side, 2 * side))
+    own_valid = valid[middle]
+    own = patch[middle][own_valid]
+    if len(own) == 0:
+        return
+    out[own_valid, 0] = own_squared(own - own.mean(axis=0), RIDGE)
+    around = valid.copy()
+    around[middle] = False
+    others = patch[around]
+    if len(others) == 0:
+        out[own_valid, 1] = out[own_valid, 2]
+        return
+    mean = others.mean(axis=0)
+    others -= mean
+    own -= mean
+    out[own_valid, 1] = other_squared(own, others, RIDGE)

@@ -1,0 +1,64 @@
+"""Python threads for the numerical passes: one matrix per thread, the BLAS held to one thread each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import local
+from typing import Callable, TypeVar
+
+from .fen.blas import available_threads, can_set_threads, single_threaded
+from .lapack import runs_unlocked
+from .threads import THREAD_VARIABLES
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+_thread = local()
+
+
+def thread_count() -> int:
+    """Return how many threads a pass may use: the CPUs of this process, or fewer where the BLAS's variables say so.
+
+    It is 1 inside a job, and where threads would only fight: routines that keep the interpreter lock, a BLAS whose own
+    threads cannot be held back.
+    """
+    if getattr(_thread, "is_worker", False) or not (runs_unlocked() and can_set_threads()):
+        return 1
+    limits = [int(os.environ[name]) for name in THREAD_VARIABLES if os.environ.get(name, "").isdigit()]
+    return max(min([available_threads(), *limits]), 1)
+
+
+class Threads:
+    """Runs jobs on `count` threads; results come in the order of the jobs."""
+
+    def __init__(self, count: int, pool: ThreadPoolExecutor | None) -> None:
+        self.count = count
+        self._pool = pool
+
+    def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> list[Result]:
+        """Return the results of all jobs; the first error of a job is raised after the others have ended."""
+        if self._pool is None:
+            return [function(job) for job in jobs]
+        futures = [self._pool.submit(function, job) for job in jobs]
+        errors = [error for error in [future.exception() for future in futures] if error is not None]
+        if errors:
+            raise errors[0]
+        return [future.result() for future in futures]
+
+
+def _mark_worker() -> None:
+    _thread.is_worker = True
+
+
+@contextmanager
+def threads() -> Iterator[Threads]:
+    """Give threads for one pass, and take them back after it."""
+    count = thread_count()
+    if count == 1:
+        yield Threads(1, None)
+        return
+    with single_threaded(), ThreadPoolExecutor(count, "ferd", _mark_worker) as pool:
+        yield Threads(count, pool)
