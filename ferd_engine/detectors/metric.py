@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import lapack as scipy_lapack
 
+from ..cube import BoolArray
 from ..errors import RunError
 from ..lapack import cholesky, multiply_rows, row_gram, solve_rows
 from ..statistics import Float64Array
@@ -37,19 +38,25 @@ class Metric:
         return squared
 
 
-def own_squared(centred: Float64Array, ridge: float) -> Float64Array:
-    """Return squared distances (m,) of m centred pixels (m, B), m < B, to their own covariance (m - 1) plus ridge * I.
+def own_squared(blocks: Float64Array, valid: BoolArray, ridge: float) -> Float64Array:
+    """Return squared distances (n, m) of the pixels of n blocks to their own block's covariance plus ridge * I.
 
-    With G = Y Y^T and c = (m - 1) * ridge: (m - 1) diag(G (G + c I)^-1) = (m - 1) (1 - c diag((G + c I)^-1)), the
-    push-through identity. One pixel has the distance 0.
+    `blocks` (n, m, B), m < B, is overwritten; `valid` (n, m) says which pixels count, distances of others mean nothing.
+    With the centred pixels Y of a block of k, G = Y Y^T and c = (k - 1) * ridge, the push-through identity gives
+    (k - 1) diag(G (G + c I)^-1) = (k - 1) (1 - c diag((G + c I)^-1)). One pixel alone has the distance 0.
     """
-    m = len(centred)
-    weight = max(m - 1, 1)
-    factor = _gram_factor(centred, weight * ridge)
-    rows = np.eye(m)
-    solve_rows(factor, rows)
-    inverse_diagonal = np.einsum("ij,ij->i", rows, rows)
-    squared: Float64Array = weight * np.maximum(1.0 - weight * ridge * inverse_diagonal, 0.0)
+    counts = valid.sum(axis=1)
+    if not valid.all():
+        blocks[~valid] = 0.0
+    blocks -= blocks.sum(axis=1, keepdims=True) / np.maximum(counts, 1)[:, None, None]
+    if not valid.all():
+        blocks[~valid] = 0.0
+    weights = np.maximum(counts - 1.0, 1.0)[:, None]
+    grams = blocks @ blocks.transpose(0, 2, 1)
+    diagonal = np.einsum("njj->nj", grams)
+    diagonal += weights * ridge
+    inverse_diagonal = np.einsum("njj->nj", np.linalg.inv(grams))
+    squared: Float64Array = weights * np.maximum(1.0 - weights * ridge * inverse_diagonal, 0.0)
     return squared
 
 
@@ -59,18 +66,14 @@ def other_squared(pixels: Float64Array, centred: Float64Array, ridge: float) -> 
     Both are centred on the mean of the others, `centred` (n, B). Woodbury's identity with N = centred, G = N N^T and
     c = (n - 1) * ridge gives (|z|^2 - (N z)^T (G + c I)^-1 N z) / ridge.
     """
-    factor = _gram_factor(centred, max(len(centred) - 1, 1) * ridge)
+    n = len(centred)
+    factor = np.empty((n, n))
+    row_gram(centred, factor)
+    factor.flat[:: n + 1] += max(n - 1, 1) * ridge
+    if not cholesky(factor):
+        raise RunError(NOT_DEFINITE)
     projected = pixels @ centred.T
     solve_rows(factor, projected)
     residual = np.einsum("ij,ij->i", pixels, pixels) - np.einsum("ij,ij->i", projected, projected)
     squared: Float64Array = np.maximum(residual, 0.0) / ridge
     return squared
-
-
-def _gram_factor(rows: Float64Array, ridge: float) -> Float64Array:
-    gram = np.empty((len(rows), len(rows)))
-    row_gram(rows, gram)
-    gram.flat[:: len(rows) + 1] += ridge
-    if not cholesky(gram):
-        raise RunError(NOT_DEFINITE)
-    return gram

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..cube import BoolArray
 from ..parallel import Threads
@@ -54,15 +56,29 @@ def _job_distances(scene: PatchScene, tile: Tile, job: Window) -> Float64Array:
     """Return the distances (rows, cols, 3) of the blocks of a job: a few in one row of blocks."""
     side = scene.grid.side
     strip, valid = _strip(scene, tile, _grown(job))
-    distances = np.full((side, job.n_cols * side, 3), np.nan)
-    core = (slice(side, 2 * side), slice(side, -side))
-    distances[valid[core], 2] = scene.image.squared(strip[core][valid[core]])
-    for col in range(0, job.n_cols * side, side):
-        patch = (slice(None), slice(col, col + 3 * side))
-        _patch_distances(strip[patch], valid[patch], distances[:, col : col + side])
+    own, own_valid = strip[side : 2 * side, side:-side], valid[side : 2 * side, side:-side]
+    squared = np.full((*own_valid.shape, 3), np.nan)
+    squared[own_valid, 2] = scene.image.squared(own[own_valid])
+    blocks, block_valid = _as_blocks(own, side), _as_blocks(own_valid, side)
+    to_own = own_squared(blocks, block_valid, RIDGE)
+    for index, kept in enumerate(block_valid):
+        # Views of this block in each of the maps, (side, side).
+        place = (slice(None), slice(index * side, (index + 1) * side))
+        kept = kept.reshape(side, side)
+        squared[place][kept, 0] = to_own[index].reshape(side, side)[kept]
+        around = (slice(None), slice(index * side, (index + 3) * side))
+        to_others = _distances_to_others(strip[around], valid[around], kept)
+        squared[place][kept, 1] = squared[place][kept, 2] if to_others is None else to_others
     pixels = scene.grid.pixels(job)
-    inside: Float64Array = np.sqrt(distances[: pixels.n_rows, : pixels.n_cols])
+    inside: Float64Array = np.sqrt(squared[: pixels.n_rows, : pixels.n_cols])
     return inside
+
+
+def _as_blocks(strip: NDArray[Any], side: int) -> NDArray[Any]:
+    """Return a copy (n, side * side, ...) of the n blocks of a strip (side, n * side, ...)."""
+    n = strip.shape[1] // side
+    parts = strip.reshape(side, n, side, *strip.shape[2:]).swapaxes(0, 1)
+    return np.ascontiguousarray(parts).reshape(n, side * side, *strip.shape[2:])
 
 
 def _strip(scene: PatchScene, tile: Tile, blocks: Window) -> tuple[Float64Array, BoolArray]:
@@ -78,25 +94,18 @@ def _strip(scene: PatchScene, tile: Tile, blocks: Window) -> tuple[Float64Array,
     return strip, valid
 
 
-def _patch_distances(patch: Float64Array, valid: BoolArray, out: Float64Array) -> None:
-    """Store the squared distances of a block in out (side, side, 3), whose last map holds those to the whole image.
+def _distances_to_others(patch: Float64Array, valid: BoolArray, kept: BoolArray) -> Float64Array | None:
+    """Return squared distances (n,) of the `kept` pixels in the middle of a patch to the other valid ones, if any.
 
-    `patch` (3 side, 3 side, bands) is the block with those around it; invalid pixels of it mean nothing.
+    `patch` (3 side, 3 side, bands) is a block with those around it; `kept` (side, side) says what is valid in it.
     """
-    side = len(out)
+    side = len(kept)
     middle = (slice(side, 2 * side), slice(side, 2 * side))
-    own_valid = valid[middle]
-    own = patch[middle][own_valid]
-    if len(own) == 0:
-        return
-    out[own_valid, 0] = own_squared(own - own.mean(axis=0), RIDGE)
     around = valid.copy()
     around[middle] = False
     others = patch[around]
     if len(others) == 0:
-        out[own_valid, 1] = out[own_valid, 2]
-        return
-    mean = others.mean(axis=0)
+        return None
+    mean = np.ones(len(others)) @ others / len(others)
     others -= mean
-    own -= mean
-    out[own_valid, 1] = other_squared(own, others, RIDGE)
+    return other_squared(patch[middle][kept] - mean, others, RIDGE)
