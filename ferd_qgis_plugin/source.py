@@ -31,6 +31,16 @@ def gdal_path(layer: QgsRasterLayer) -> str:
     return _split(layer)[0]
 
 
+def has_own_nodata(layer: QgsRasterLayer) -> bool:
+    """Say whether the layer's properties change the file's nodata, which a path cannot carry."""
+    provider = layer.dataProvider()
+    return any(
+        provider.userNoDataValues(band)
+        or (provider.sourceHasNoDataValue(band) and not provider.useSourceNoDataValue(band))
+        for band in range(1, layer.bandCount() + 1)
+    )
+
+
 def _split(layer: QgsRasterLayer) -> tuple[str, list[str]]:
     """Return (path, open options) of a layer."""
     provider = layer.dataProvider()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qgis.core import (
+    QgsBasicNumericFormat,
+    QgsColorRampLegendNodeSettings,
     QgsColorRampShader,
     QgsGradientColorRamp,
     QgsGradientStop,
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingFeedback
 
-# Percentile and colour. Scores have a long upper tail: half of the colours belong to the highest 10 %, and what lies
+# Percentile and colour. Scores have a long upper tail: four of the six colours belong to the highest 10 %, and what lies
 # above the last percentile is as bright as that. Lightness rises from end to end, so that the map reads in grey print
 # and for the colour-blind.
 SCORE_STOPS = (
@@ -72,9 +74,21 @@ def _shader(stops: list[tuple[float, QColor]]) -> QgsRasterShader:
     function.setColorRampItemList(
         [QgsColorRampShader.ColorRampItem(value, colour, f"{value:.4g}") for value, colour in stops]
     )
+    function.setLegendSettings(_legend())
     shader = QgsRasterShader(low, high)
     shader.setRasterShaderFunction(function)
     return shader
+
+
+def _legend() -> QgsColorRampLegendNodeSettings:
+    """Return a legend whose numbers have four digits that count."""
+    numbers = QgsBasicNumericFormat()
+    numbers.setRoundingType(QgsBasicNumericFormat.RoundingType.SignificantFigures)
+    numbers.setNumberDecimalPlaces(4)
+    numbers.setShowThousandsSeparator(False)
+    settings = QgsColorRampLegendNodeSettings()
+    settings.setNumericFormat(numbers)
+    return settings
 
 
 def _sample(layer: QgsRasterLayer) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from qgis.core import (
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingParameterDefinition,
+    QgsRasterLayer,
 )
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
@@ -20,7 +21,7 @@ from ..engine import engine, missing_packages
 from ..feedback import FeedbackProgress, push_report
 from ..help import HELP_URL, AlgorithmHelp
 from ..paths import icon_path
-from ..source import UnusableLayerError, gdal_path, gdal_source
+from ..source import UnusableLayerError, gdal_path, gdal_source, has_own_nodata
 from . import parameters as p
 
 translate = QCoreApplication.translate
@@ -115,9 +116,16 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
     ) -> bool:
         # Layers belong to the main thread, and this still runs there.
         try:
-            self._read_parameters(parameters, context)
+            layer = self._read_parameters(parameters, context)
         except (UnusableLayerError, engine("errors").FerdError) as error:
             raise QgsProcessingException(str(error)) from error
+        if has_own_nodata(layer):
+            feedback.pushWarning(
+                translate(
+                    "FERD",
+                    "The no-data settings in the properties of the layer '{layer}' are not used; those of its file are.",
+                ).format(layer=layer.name())
+            )
         return True
 
     def processAlgorithm(
@@ -171,7 +179,7 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         """Say whether a run with these options enhances."""
         return True
 
-    def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+    def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsRasterLayer:
         """Take over input and options; raise `UnusableLayerError` or a `FerdError` where they cannot work."""
         layer = self.parameterAsRasterLayer(parameters, p.INPUT, context)
         if layer is None:
@@ -181,3 +189,4 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         options = self.engine_options(parameters, context)
         self._options = getattr(engine("options"), self.OPTIONS_CLASS)(**options)
         self.check_options(self._options, layer.bandCount())
+        return layer
