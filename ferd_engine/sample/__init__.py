@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import OutputError, RunError
+from ..errors import OutputError, RunError, UsageError
 from . import scene, spectra
 from .files import write_scene, write_truth
 
@@ -46,9 +46,11 @@ def make_sample(folder: str | os.PathLike[str], seed: int = 0, *, overwrite: boo
 
     Equal seeds give equal pixels. scene.tif is int16 of (160 rows, 224 cols, 240 bands), reflectance x 10000, nodata
     -32768, with wavelength, width (nm) and bad-band flag per band; truth.tif is uint8, 1 for anomaly, nodata 255.
-    All files are written whole or not at all. Raises `OutputError` where a file exists already (without `overwrite`)
-    or the folder cannot be made, and `RunError` where writing fails.
+    All files are written whole or not at all. Raises `UsageError` for a negative seed, `OutputError` where a file
+    exists already (without `overwrite`) or the folder cannot be made, and `RunError` where writing fails.
     """
+    if seed < 0:
+        raise UsageError(f"The seed is {seed}: give 0 or a positive whole number.")
     target = Path(folder)
     paths = SamplePaths(target / "scene.tif", target / "truth.tif", target / "README.txt")
     if not overwrite:

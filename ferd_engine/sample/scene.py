@@ -216,10 +216,10 @@ def _implant(
         fraction[row, col] = max(fraction[row, col], LEAST_FRACTION)
         fraction[fraction < LEAST_FRACTION] = 0.0
         spectrum = rng.normal(1.0, 0.06) * materials[index % len(materials)]
-        part = fraction[:, :, np.newaxis]
-        reflectance *= 1.0 - part
-        reflectance += part * spectrum
-        truth[fraction > 0] = 1
+        where = fraction > 0
+        part = fraction[where][:, np.newaxis]
+        reflectance[where] = (1.0 - part) * reflectance[where] + part * spectrum
+        truth[where] = 1
         allowed &= np.hypot(grid.x - grid.x[row, col], grid.y - grid.y[row, col]) > 45.0
     return truth
 

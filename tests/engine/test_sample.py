@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from osgeo import gdal, osr
 
-from ferd_engine.errors import OutputError, RunError
+from ferd_engine.errors import OutputError, RunError, UsageError
 from ferd_engine.evaluate import evaluate_scores
 from ferd_engine.sample import make_sample, scene, spectra
 
@@ -34,7 +34,7 @@ def other():
 def mahalanobis(pixels):
     centred = pixels - pixels.mean(axis=0)
     inverse = np.linalg.inv(centred.T @ centred / (len(pixels) - 1))
-    return np.einsum("ij,jk,ik->i", centred, inverse, centred)
+    return np.sum(centred @ inverse * centred, axis=1)
 
 
 def test_written_pixels_are_the_composed_ones(cube, truth):
@@ -127,6 +127,12 @@ def test_existing_files_stay_unless_overwriting_is_allowed(tmp_path):
     assert (tmp_path / "truth.tif").read_text() == "mine"
     make_sample(tmp_path, overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.txt", "scene.tif", "truth.tif"]
+
+
+def test_negative_seed_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="seed is -1"):
+        make_sample(tmp_path / "new", seed=-1)
+    assert not (tmp_path / "new").exists()
 
 
 def test_folder_that_is_a_file_is_refused(tmp_path):
