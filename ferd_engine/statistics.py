@@ -11,12 +11,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas
+
+from .lapack import add_gram
+from .parallel import thread_count, threads
 
 Float64Array = NDArray[np.float64]
 
 # A part of this many values stays in the second-level cache between conversion, centring and the product.
-_PART_VALUES = 1 << 18
+_PART_VALUES = 1 << 17
+# Fewer parts than this are not worth the start of threads.
+_PARTS_PER_THREAD = 4
 
 
 class Moments:
@@ -31,20 +35,32 @@ class Moments:
     def __init__(self, n_bands: int) -> None:
         self.n_bands = n_bands
         self.count = 0
-        self._mean = np.zeros(n_bands)
+        # The mean is kept as a pixel and the distance from it: beside a large offset its last digits would be lost.
+        self._origin = np.zeros(n_bands)
+        self._offset = np.zeros(n_bands)
         self._minimum = np.full(n_bands, np.inf)
         self._maximum = np.full(n_bands, -np.inf)
-        # Lower triangle, Fortran order: what dsyrk and dsyr update in place.
-        self._scatter = np.zeros((n_bands, n_bands), order="F")
+        # Upper triangle alone.
+        self._scatter = np.zeros((n_bands, n_bands))
 
     @staticmethod
     def working_bytes(n_bands: int) -> int:
-        """Return the bytes that a `Moments` of `n_bands` bands holds, with the part that it works on."""
-        return 8 * (n_bands * n_bands + 4 * n_bands + max(_PART_VALUES, n_bands))
+        """Return the bytes that a `Moments` of `n_bands` bands takes while it adds pixels, on all threads."""
+        return thread_count() * 8 * (n_bands * n_bands + 4 * n_bands + max(_PART_VALUES, n_bands))
 
     def add(self, pixels: NDArray[np.floating[Any]]) -> None:
         """Add pixels (n, n_bands), float32 or float64, finite; n may be 0."""
-        step = max(_PART_VALUES // max(self.n_bands, 1), 1)
+        if pixels.size < 2 * _PARTS_PER_THREAD * _PART_VALUES:
+            self._add(pixels)
+            return
+        with threads() as pool:
+            lanes = [self] + [Moments(self.n_bands) for _ in range(pool.count - 1)]
+            pool.map(lambda job: job[0]._add(job[1]), list(zip(lanes, np.array_split(pixels, pool.count))))
+        for lane in lanes[1:]:
+            self.merge(lane)
+
+    def _add(self, pixels: NDArray[np.floating[Any]]) -> None:
+        step = max(_PART_VALUES // self.n_bands, 1)
         part = np.empty((min(step, len(pixels)), self.n_bands))
         ones = np.ones(len(part))
         for start in range(0, len(pixels), step):
@@ -55,12 +71,13 @@ class Moments:
         np.minimum(self._minimum, values.min(axis=0), out=self._minimum)
         np.maximum(self._maximum, values.max(axis=0), out=self._maximum)
         part[...] = values
-        # The second step takes off the rounding error of the first, which a large offset makes visible.
+        if self.count == 0:
+            self._origin[...] = part[0]
+        part -= self._origin
         mean = ones @ part / len(part)
         part -= mean
-        residual = ones @ part / len(part)
-        self._scatter = blas.dsyrk(1.0, part.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
-        self._merge_mean(len(part), mean + residual)
+        add_gram(part, self._scatter)
+        self._merge_mean(len(part), mean)
 
     def merge(self, other: Moments) -> None:
         """Add the pixels that `other` has seen; it stays as it is."""
@@ -71,21 +88,22 @@ class Moments:
         np.minimum(self._minimum, other._minimum, out=self._minimum)
         np.maximum(self._maximum, other._maximum, out=self._maximum)
         self._scatter += other._scatter
-        self._merge_mean(other.count, other._mean)
+        if self.count == 0:
+            self._origin[...] = other._origin
+        self._merge_mean(other.count, other._offset + (other._origin - self._origin))
 
     def _merge_mean(self, count: int, mean: Float64Array) -> None:
         total = self.count + count
-        difference = mean - self._mean
+        difference = mean - self._offset
         if self.count:
-            weight = self.count * (count / total)
-            self._scatter = blas.dsyr(weight, difference, lower=1, a=self._scatter, overwrite_a=1)
-        self._mean += difference * (count / total)
+            add_gram(difference[None] * np.sqrt(self.count * (count / total)), self._scatter)
+        self._offset += difference * (count / total)
         self.count = total
 
     @property
     def mean(self) -> Float64Array:
         """Mean (n_bands,) of the pixels; zeros without any."""
-        return self._mean.copy()
+        return self._origin + self._offset
 
     @property
     def minimum(self) -> Float64Array:
@@ -102,10 +120,13 @@ class Moments:
 
         A band that is constant over all pixels has a variance of exactly 0.
         """
-        lower = np.tril(self._scatter)
+        covariance: Float64Array = np.triu(self._scatter) / max(self.count - 1, 1)
         # The rounding error of a large constant band's mean would otherwise pass for variance.
         constant = self._minimum >= self._maximum
-        lower[constant] = 0.0
-        lower[:, constant] = 0.0
-        covariance: Float64Array = (lower + np.tril(lower, -1).T) / max(self.count - 1, 1)
+        if constant.any():
+            covariance[constant] = 0.0
+            covariance[:, constant] = 0.0
+        diagonal = covariance.diagonal().copy()
+        covariance += covariance.T
+        np.fill_diagonal(covariance, diagonal)
         return covariance

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas, lapack
+from scipy.linalg import lapack
 
 from ..context import RunContext
+from ..lapack import multiply_rows
+from ..parallel import threads
 from ..statistics import Float64Array, Moments
 
 # Eigenvalues of the correlation matrix below this part of the largest one count as zero. float32 values that depend on
@@ -18,7 +20,9 @@ RELATIVE_CUTOFF = 1e-12
 PIXELS_PER_BAND = 5
 
 # A part of this many values stays in the second-level cache between centring, the product and the sum of squares.
-_PART_VALUES = 1 << 18
+_PART_VALUES = 1 << 17
+# Fewer parts than this are not worth the start of threads.
+_PARTS_PER_THREAD = 4
 
 
 class Mahalanobis:
@@ -45,7 +49,7 @@ class Mahalanobis:
         self._triangle = _inverse_cholesky(correlation) if varies.all() else None
         self.rank = self.n_bands
         if self._triangle is not None:
-            self._triangle *= inverse_deviation
+            self._triangle *= inverse_deviation[:, None]
             return
         self._projection = _inverse_root(correlation) * inverse_deviation[:, None]
         self.rank = self._projection.shape[1]
@@ -53,6 +57,16 @@ class Mahalanobis:
     def distances(self, pixels: NDArray[np.floating[Any]]) -> Float64Array:
         """Return the squared distances (n,) of pixels (n, n_bands), float32 or float64."""
         distances = np.empty(len(pixels))
+        if pixels.size < 2 * _PARTS_PER_THREAD * _PART_VALUES:
+            self._store_distances((pixels, distances))
+            return distances
+        with threads() as pool:
+            jobs = zip(np.array_split(pixels, pool.count), np.array_split(distances, pool.count))
+            pool.map(self._store_distances, jobs)
+        return distances
+
+    def _store_distances(self, job: tuple[NDArray[np.floating[Any]], Float64Array]) -> None:
+        pixels, distances = job
         step = max(_PART_VALUES // self.n_bands, 1)
         buffer = np.empty((min(step, len(pixels)), self.n_bands))
         for start in range(0, len(pixels), step):
@@ -60,17 +74,12 @@ class Mahalanobis:
             part = buffer[: len(values)]
             part[...] = values
             part -= self.mean
-            whitened = self._whiten(part)
+            whitened = part
+            if self._triangle is None:
+                whitened = part @ self._projection
+            else:
+                multiply_rows(part, self._triangle)
             np.einsum("ij,ij->i", whitened, whitened, out=distances[start : start + step])
-        return distances
-
-    def _whiten(self, part: Float64Array) -> Float64Array:
-        whitened: Float64Array
-        if self._triangle is None:
-            whitened = part @ self._projection
-        else:
-            whitened = blas.dtrmm(1.0, self._triangle, part.T, lower=1, overwrite_b=1).T
-        return whitened
 
 
 def mahalanobis(moments: Moments, context: RunContext) -> Mahalanobis:
@@ -90,7 +99,7 @@ def mahalanobis(moments: Moments, context: RunContext) -> Mahalanobis:
 
 
 def _inverse_cholesky(correlation: Float64Array) -> Float64Array | None:
-    """Return L^-1, lower, of a correlation L L^T, or None where its rank is in doubt."""
+    """Return the upper triangle L^-T of a correlation L L^T, or None where its rank is in doubt."""
     factor, failed = lapack.dpotrf(correlation, lower=1, clean=1)
     if failed:
         return None
@@ -99,7 +108,8 @@ def _inverse_cholesky(correlation: Float64Array) -> Float64Array | None:
     # The 1-norm condition is never below the ratio of eigenvalues, but LAPACK's estimate of it may be a few times.
     if reciprocal_condition < 10.0 * RELATIVE_CUTOFF:
         return None
-    inverse: Float64Array = lapack.dtrtri(factor, lower=1, overwrite_c=1)[0]
+    # Fortran's lower triangle is the upper one of the rows.
+    inverse: Float64Array = lapack.dtrtri(factor, lower=1, overwrite_c=1)[0].T
     return inverse
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -118,6 +120,25 @@ def test_merge_leaves_the_other_as_it_is() -> None:
 def test_other_bands_are_refused() -> None:
     with pytest.raises(ValueError, match="3 bands cannot be merged into moments of 2"):
         Moments(2).merge(Moments(3))
+
+
+@pytest.mark.parametrize("limit", ["1", "3"])
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    pixels = np.random.default_rng(5).normal(1e4, 3.0, (30_011, 60)).astype(np.float32)
+    reference = naive_covariance(pixels).astype(float)
+    monkeypatch.setattr("ferd_engine.parallel.available_threads", lambda: 3)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", limit)
+    moments = moments_of(pixels)
+    assert moments.count == 30_011
+    assert np.abs(moments.covariance() - reference).max() < 1e-12 * np.abs(reference).max()
+    np.testing.assert_allclose(moments.mean, pixels.astype(np.longdouble).mean(axis=0).astype(float), rtol=1e-14)
+
+
+def test_moments_travel_between_processes() -> None:
+    moments = moments_of(np.random.default_rng(6).normal(size=(50, 3)))
+    copy = pickle.loads(pickle.dumps(moments))  # noqa: S301: made one line above
+    np.testing.assert_array_equal(copy.covariance(), moments.covariance())
+    assert copy.count == 50
 
 
 def test_pixels_are_not_changed() -> None:
