@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingFeedback
 
-# Percentile and colour. Scores have a long upper tail: four of the six colours belong to the highest 10 %, and what lies
-# above the last percentile is as bright as that. Lightness rises from end to end, so that the map reads in grey print
-# and for the colour-blind.
+# Percentile and colour. Scores have a long upper tail: four of the six colours belong to the highest 10 %, and what
+# lies above the last percentile is as bright as that. Lightness rises from end to end, so that the map reads in grey
+# print and for the colour-blind.
 SCORE_STOPS = (
     (2.0, "#0b1330"),
     (50.0, "#27407e"),

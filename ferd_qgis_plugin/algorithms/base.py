@@ -123,7 +123,7 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             feedback.pushWarning(
                 translate(
                     "FERD",
-                    "The no-data settings in the properties of the layer '{layer}' are not used; those of its file are.",
+                    "The no-data settings in the properties of layer '{layer}' are not used; those of its file are.",
                 ).format(layer=layer.name())
             )
         return True

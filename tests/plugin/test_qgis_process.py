@@ -13,6 +13,9 @@ import pytest
 
 import ferd_engine
 
+_SHARED = Path(os.environ.get("FERD_SHARED", Path(__file__).parents[3] / "shared"))
+_SCENES = sorted(p for p in (_SHARED / "data" / "georeferenced").glob("*") if p.suffix in (".tif", ".bsq"))
+
 pytestmark = [
     pytest.mark.qgis,
     pytest.mark.skipif(shutil.which("qgis_process") is None, reason="qgis_process is not there"),
@@ -66,3 +69,26 @@ def test_a_failure_is_a_sentence_and_an_exit_code(qgis_process, make_scene, tmp_
     assert "50" in said
     assert "Traceback" not in said
     assert not (tmp_path / "scores.tif").exists()
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not _SCENES, reason=f"no real scenes under {_SHARED} (FERD_SHARED names the place)")
+@pytest.mark.parametrize("detector", ["grx", "slrx"])
+@pytest.mark.parametrize("path", _SCENES, ids=lambda path: path.stem)
+def test_real_scenes_give_the_engines_scores_on_their_own_grid(qgis_process, tmp_path, read_raster, path, detector):
+    from osgeo import gdal
+
+    output = tmp_path / "scores.tif"
+    done = qgis_process(
+        "run", "ferd:rxanomalydetection", "--", f"INPUT={path}", f"DETECTOR={detector}", f"OUTPUT={output}"
+    )
+
+    assert done.returncode == 0, done.stderr
+    ferd_engine.detect_raster(str(path), str(tmp_path / "engine.tif"), detector=detector, backend="numpy")
+    np.testing.assert_array_equal(read_raster(output), read_raster(tmp_path / "engine.tif"))
+    source, scores = gdal.Open(str(path)), gdal.Open(str(output))
+    assert scores.GetGeoTransform() == source.GetGeoTransform()
+    assert (scores.RasterXSize, scores.RasterYSize) == (source.RasterXSize, source.RasterYSize)
+    assert (scores.GetSpatialRef() is None) == (source.GetSpatialRef() is None)
+    if source.GetSpatialRef() is not None:
+        assert scores.GetSpatialRef().IsSame(source.GetSpatialRef())
