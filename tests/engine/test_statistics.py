@@ -136,7 +136,7 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch, limit: str) -> 
 
 def test_moments_travel_between_processes() -> None:
     moments = moments_of(np.random.default_rng(6).normal(size=(50, 3)))
-    copy = pickle.loads(pickle.dumps(moments))  # noqa: S301: made one line above
+    copy = pickle.loads(pickle.dumps(moments))  # noqa: S301 - made in this line
     np.testing.assert_array_equal(copy.covariance(), moments.covariance())
     assert copy.count == 50
 
