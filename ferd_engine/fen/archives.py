@@ -94,7 +94,7 @@ class _SourceCheck(ast.NodeVisitor):
     def __init__(self, file_name: str) -> None:
         self._file_name = file_name
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> None:
         """Check a dotted name as a whole; what it hangs on, if not a plain name, is visited."""
         parts = [node.attr]
         value = node.value
@@ -106,22 +106,22 @@ class _SourceCheck(ast.NodeVisitor):
         elif not _only_computes(value.id, parts[::-1]):
             self._refuse(f"uses the operation {'.'.join([value.id, *parts[::-1]])[:80]}")
 
-    def visit_Name(self, node: ast.Name) -> None:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> None:
         """Refuse the operations' modules by themselves: behind another name they could not be followed."""
         if node.id in ("torch", "ops"):
             self._refuse(f"passes {node.id} on under another name")
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         """Refuse functions that run on loading."""
         if node.name in _STATE_HOOKS:
             self._refuse(f"defines {node.name}, which runs on loading")
         self.generic_visit(node)
 
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802
+    def visit_Import(self, node: ast.Import) -> None:
         """Refuse imports."""
         self._refuse(f"imports {node.names[0].name[:80]}")
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         """Refuse imports."""
         self._refuse(f"imports from {str(node.module)[:80]}")
 

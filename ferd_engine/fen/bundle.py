@@ -140,6 +140,8 @@ def _read_card(path: Path) -> dict[str, Any]:
         card = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_no_constant)
     except FileNotFoundError as error:
         raise ModelError(f"There is no model in {path.parent}: its {CARD_FILE} is missing.") from error
+    except ModelError:
+        raise
     except OSError as error:
         raise ModelError(
             f"Cannot read the model card {path} ({error.strerror}): check the file's permissions."

@@ -210,6 +210,8 @@ def _run_worker(
         raise ModelError(f"The files could not be read: {_reason(output, finished)}; get them again.")
     try:
         return _read_output(output)
+    except ModelError:
+        raise
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(
             f"The process that read {files[0].name} left no usable result; get the files again."

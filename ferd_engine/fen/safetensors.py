@@ -72,6 +72,8 @@ def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:
         raise ModelError("its header does not begin with a brace")
     try:
         header = json.loads(text.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except ModelError:
+        raise
     except (ValueError, RecursionError) as error:
         raise ModelError(f"its header is not valid JSON: {type(error).__name__}") from error
     return header, memoryview(content)[8 + length :]

@@ -1,0 +1,297 @@
+"""Both backends against the network by definition, for any shape, block size and number of threads."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import subprocess
+import sys
+import threading
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ferd_engine.errors import MissingPackageError, RunError, UsageError
+from ferd_engine.fen import backend as backend_module
+from ferd_engine.fen import blas, numpy_backend
+from ferd_engine.fen.backend import open_backend
+from ferd_engine.fen.bundle import Model
+from ferd_engine.fen.network import Architecture
+from ferd_engine.fen.numpy_backend import NumpyBackend
+from ferd_engine.windows import tiles
+from tests.engine.fen.reference import enhanced, mirrored, random_image, random_weights, relative_difference
+
+ROOT = Path(__file__).resolve().parents[3]
+TOLERANCE = 3e-5
+NAMES = ["numpy", "torch"]
+
+
+def _open(name: str, architecture: Architecture, weights: dict[str, Any], threads: int | None = None) -> Any:
+    if name == "torch":
+        pytest.importorskip("torch")
+    model = Model("test", architecture, weights)
+    return open_backend(model, name, "cpu", threads)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (9, 9), (37, 20), (2, 60)])
+@pytest.mark.parametrize("n_bands", [50, 61, 100, 177, 200])
+def test_equals_the_definition(name: str, shape: tuple[int, int], n_bands: int) -> None:
+    architecture = Architecture(n_bands)
+    weights = random_weights(architecture, n_bands)
+    image = random_image(*shape, n_bands)
+    block = mirrored(image, architecture.halo_px)
+    untouched = block.copy()
+    found = _open(name, architecture, weights).enhance(block)
+    assert found.dtype == np.float32
+    assert np.array_equal(block, untouched)
+    assert relative_difference(found, enhanced(image, weights, 3)) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("bottlenecks", [1, 2, 3, 4])
+@pytest.mark.parametrize("n_rows", [1, 2, 5, 12, 31])
+def test_any_depth_and_any_number_of_rows(name: str, bottlenecks: int, n_rows: int) -> None:
+    architecture = Architecture(9, bottlenecks, entry=5, inner=6, outer=11, hidden=7)
+    weights = random_weights(architecture, bottlenecks)
+    image = random_image(n_rows, 13, 9)
+    found = _open(name, architecture, weights).enhance(mirrored(image, architecture.halo_px))
+    assert relative_difference(found, enhanced(image, weights, bottlenecks)) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("tile", [(1, 100), (4, 33), (37, 1), (7, 11), (29, 64), (37, 100)])
+def test_block_size_changes_nothing(name: str, tile: tuple[int, int]) -> None:
+    architecture = Architecture(12, entry=16, inner=24, outer=32, hidden=20)
+    weights = random_weights(architecture, 5)
+    image = random_image(37, 100, 12)
+    halo_px = architecture.halo_px
+    padded = mirrored(image, halo_px)
+    backend = _open(name, architecture, weights)
+    result = np.full_like(image, np.nan)
+    for window in tiles(37, 100, *tile):
+        rows = slice(window.row_start, window.row_stop + 2 * halo_px)
+        cols = slice(window.col_start, window.col_stop + 2 * halo_px)
+        block = np.ascontiguousarray(padded[rows, cols])
+        result[window.row_start : window.row_stop, window.col_start : window.col_stop] = backend.enhance(block)
+    assert relative_difference(result, enhanced(image, weights, 3)) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_images_wider_than_a_strip_and_a_tile(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    architecture = Architecture(6, entry=8, inner=8, outer=16, hidden=8)
+    weights = random_weights(architecture, 1)
+    image = random_image(70, 2 * numpy_backend.STRIP_COLS + 5, 6)
+    if name == "torch":
+        pytest.importorskip("torch")
+        monkeypatch.setattr("ferd_engine.fen.torch_backend.CPU_TILE_PIXELS", 1000)
+    found = _open(name, architecture, weights).enhance(mirrored(image, architecture.halo_px))
+    assert relative_difference(found, enhanced(image, weights, 3)) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_number_of_threads_changes_nothing(name: str, threads: int) -> None:
+    architecture = Architecture(10, entry=8, inner=8, outer=16, hidden=8)
+    weights = random_weights(architecture, 1)
+    image = random_image(150, 40, 10)
+    found = _open(name, architecture, weights, threads).enhance(mirrored(image, architecture.halo_px))
+    assert relative_difference(found, enhanced(image, weights, 3)) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_buffers_of_one_call_do_not_show_in_the_next(name: str) -> None:
+    architecture = Architecture(7, entry=8, inner=8, outer=16, hidden=8)
+    weights = random_weights(architecture, 2)
+    used = _open(name, architecture, weights, 1)
+    for shape in [(9, 31), (40, 12), (1, 1), (6, 50), (9, 31)]:
+        block = mirrored(random_image(*shape, 7, seed=shape[1]), architecture.halo_px)
+        fresh = _open(name, architecture, weights, 1)
+        assert np.array_equal(used.enhance(block), fresh.enhance(block))
+
+
+def test_concurrent_calls_of_one_backend_do_not_mix() -> None:
+    architecture = Architecture(7, entry=8, inner=8, outer=16, hidden=8)
+    backend = NumpyBackend(architecture, random_weights(architecture, 2), threads=2)
+    blocks = [mirrored(random_image(60 + 7 * i, 40, 7, seed=i), 3) for i in range(4)]
+    alone = [backend.enhance(block) for block in blocks]
+    together: list[Any] = [None] * 4
+
+    def work(index: int) -> None:
+        for _ in range(5):
+            together[index] = backend.enhance(blocks[index])
+
+    workers = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together))
+
+
+@pytest.mark.parametrize("shape", [(40, 30), (3, 7), (129, 70)])
+def test_without_a_direct_product_the_wrapper_does_the_work(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(blas, "direct_binder", lambda: None)
+    architecture = Architecture(50)
+    weights = random_weights(architecture, 4)
+    image = random_image(*shape, 50)
+    with caplog.at_level(logging.WARNING, "ferd"):
+        backend = NumpyBackend(architecture, weights, threads=2)
+    assert "threads" in caplog.text
+    assert "BLAS's own threads" in backend.describe()
+    assert relative_difference(backend.enhance(mirrored(image, 3)), enhanced(image, weights, 3)) < TOLERANCE
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("shape", "n_bands"), [((1, 1), 50), ((64, 64), 50), ((30, 300), 200), ((100, 700), 100)])
+def test_working_bytes_bound_what_numpy_allocates(shape: tuple[int, int], n_bands: int, threads: int) -> None:
+    architecture = Architecture(n_bands)
+    backend = NumpyBackend(architecture, random_weights(architecture, 0), threads=threads)
+    block = mirrored(random_image(*shape, n_bands), 3)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        backend.enhance(block)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    bound = backend.working_bytes(*shape)
+    assert peak <= bound
+    # A bound far above the truth would make the pipeline's blocks needlessly small.
+    assert bound <= 1.5 * peak
+
+
+def test_working_bytes_bound_what_torch_allocates() -> None:
+    pytest.importorskip("torch")
+    resource = pytest.importorskip("resource")
+    code = """
+import resource
+import numpy as np
+from ferd_engine.fen.network import Architecture, untrained_weights
+from ferd_engine.fen.torch_backend import TorchBackend
+architecture = Architecture(200)
+backend = TorchBackend(architecture, untrained_weights(architecture, 0), device="cpu", threads=2)
+backend.enhance(np.zeros((8, 8, 200), np.float32))
+block = np.zeros((306, 406, 200), np.float32)
+block[:] = 0.01
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+backend.enhance(block)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, backend.working_bytes(300, 400))
+"""
+    assert resource is not None
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    grown, bound = (int(value) for value in done.stdout.split())
+    assert 300 * 400 * 200 * 4 * 0.9 < grown <= bound
+
+
+def test_describe_names_library_and_threads() -> None:
+    architecture = Architecture(8, entry=4, inner=4, outer=4, hidden=4)
+    weights = random_weights(architecture, 0)
+    assert "numpy" in _open("numpy", architecture, weights).describe()
+    assert "3 threads" in _open("torch", architecture, weights, 3).describe()
+
+
+class TestChoice:
+    """Which backend `open_backend` takes, and what it refuses."""
+
+    model = Model("test", Architecture(8, entry=4, inner=4, outer=4, hidden=4), {})
+
+    @pytest.fixture(autouse=True)
+    def _weights(self) -> None:
+        weights = random_weights(self.model.architecture, 0)
+        self.model = Model("test", self.model.architecture, weights)
+
+    def test_auto_takes_torch_where_it_is(self) -> None:
+        pytest.importorskip("torch")
+        assert open_backend(self.model).name == "torch"
+
+    def test_auto_takes_numpy_without_torch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(backend_module, "torch_installed", lambda: False)
+        assert open_backend(self.model).name == "numpy"
+
+    def test_torch_without_torch_says_how_to_add_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(backend_module, "torch_installed", lambda: False)
+        with pytest.raises(MissingPackageError, match="pip install"):
+            open_backend(self.model, "torch")
+        with pytest.raises(MissingPackageError, match="cuda needs the package torch"):
+            open_backend(self.model, "auto", "cuda")
+
+    def test_unfitting_options_are_refused(self) -> None:
+        with pytest.raises(UsageError, match="backend 'jax'"):
+            open_backend(self.model, "jax")
+        with pytest.raises(UsageError, match="device 'tpu'"):
+            open_backend(self.model, device="tpu")
+        with pytest.raises(UsageError, match="threads is 0"):
+            open_backend(self.model, threads=0)
+        with pytest.raises(UsageError, match="numpy backend has no device cuda"):
+            open_backend(self.model, "numpy", "cuda")
+
+    def test_cuda_without_a_device_is_refused(self) -> None:
+        torch = pytest.importorskip("torch")
+        if torch.cuda.is_available():
+            pytest.skip("this machine has a CUDA device")
+        with pytest.raises(UsageError, match="no CUDA device"):
+            open_backend(self.model, "torch", "cuda")
+
+
+class TestTorch:
+    """What only the torch backend does."""
+
+    architecture = Architecture(8, entry=4, inner=4, outer=4, hidden=4)
+
+    @pytest.fixture(autouse=True)
+    def _torch(self) -> None:
+        self.torch = pytest.importorskip("torch")
+
+    def test_settings_are_left_as_they_were(self) -> None:
+        before = self.torch.get_num_threads()
+        backend = _open("torch", self.architecture, random_weights(self.architecture, 0), before + 1)
+        backend.enhance(np.zeros((7, 7, 8), np.float32))
+        assert self.torch.get_num_threads() == before
+        assert self.torch.is_grad_enabled()
+
+    def test_out_of_gpu_memory_halves_the_rows(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        weights = random_weights(self.architecture, 0)
+        backend = _open("torch", self.architecture, weights)
+        forward, sizes = backend._forward, []
+
+        def limited(x: Any) -> Any:
+            sizes.append(x.shape[0] - 6)
+            if sizes[-1] > 5:
+                raise self.torch.cuda.OutOfMemoryError("CUDA out of memory")
+            return forward(x)
+
+        monkeypatch.setattr(backend, "_forward", limited)
+        image = random_image(19, 6, 8)
+        with caplog.at_level(logging.WARNING, "ferd"):
+            found = backend.enhance(mirrored(image, 3))
+        assert sizes == [19, 10, 5, 5, 9, 5, 4]
+        assert "Out of GPU memory" in caplog.text
+        assert relative_difference(found, enhanced(image, weights, 3)) < TOLERANCE
+
+    def test_out_of_gpu_memory_for_one_row_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        backend = _open("torch", self.architecture, random_weights(self.architecture, 0))
+
+        def never(x: Any) -> Any:
+            raise self.torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+        monkeypatch.setattr(backend, "_forward", never)
+        with pytest.raises(RunError, match="--device cpu"):
+            backend.enhance(mirrored(random_image(4, 6, 8), 3))
+
+    @pytest.mark.gpu
+    def test_cuda_equals_the_definition(self) -> None:
+        if not self.torch.cuda.is_available():
+            pytest.skip("no CUDA device")
+        architecture = Architecture(200)
+        weights = random_weights(architecture, 0)
+        image = random_image(37, 50, 200)
+        backend = open_backend(Model("test", architecture, weights), "torch", "cuda")
+        assert relative_difference(backend.enhance(mirrored(image, 3)), enhanced(image, weights, 3)) < TOLERANCE
