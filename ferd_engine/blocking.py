@@ -1,4 +1,4 @@
-"""How large a block may be, from the memory budget; and the blocks of an image with their halo."""
+"""How large a block may be, from the memory budget; and the blocks of an image."""
 
 from __future__ import annotations
 
@@ -15,34 +15,39 @@ _STEP = 16
 
 
 def block_shape(
-    source: Source, free_bytes: int, bytes_of: Callable[[int, int], int], *, most_pixels: int = _MOST_PIXELS
+    source: Source, n_bands: int, free_bytes: int, bytes_of: Callable[[int, int], int], halo_px: int = 0
 ) -> tuple[int, int]:
-    """Return rows and columns of the largest block for which `bytes_of(rows, cols)` stays within `free_bytes`.
+    """Return rows and columns of the largest block of which all buffers stay within `free_bytes`.
 
-    Blocks are full rows where 16 of them fit, since that reads each byte of the file once; else 256 columns or fewer.
-    Rows are a multiple of 16, and of the file's own block rows where those are small enough.
+    `bytes_of(rows, cols)` is what the caller needs for a block; what the source holds for full rows comes on top.
+    Blocks are full rows where 16 of them fit, since the source then reads each byte once; else as wide as the file's
+    tiles, or narrower. Heights are a multiple of 16.
     """
 
     def fits(rows: int, cols: int) -> bool:
-        return rows * cols <= max(most_pixels, _STEP * cols) and bytes_of(rows, cols) <= free_bytes
+        if cols == source.n_cols:
+            held = source.row_bytes(rows + 2 * halo_px, n_bands)
+        else:
+            # A window as the file stores it, at most 8 bytes a value.
+            held = (rows + 2 * halo_px) * (cols + 2 * halo_px) * n_bands * 8
+        return held + bytes_of(rows, cols) <= free_bytes
 
     cols = source.n_cols
     while cols > _STEP and not fits(_STEP, cols):
-        cols = _halved(cols)
+        cols = _narrower(cols, source.block_cols)
+    most_rows = max(_MOST_PIXELS // cols, _STEP)
     rows = _STEP
-    while rows < source.n_rows and fits(2 * rows, cols):
-        rows *= 2
-    while rows < source.n_rows and fits(rows + _STEP, cols):
+    while rows + _STEP <= most_rows and rows < source.n_rows and fits(rows + _STEP, cols):
         rows += _STEP
-    if rows > source.block_rows and source.block_rows % _STEP == 0:
-        rows -= rows % source.block_rows
+    # 64 divides the height where possible: the tile height of enhanced cubes.
+    rows -= rows % 64 if rows > 64 else 0
     return min(rows, source.n_rows), cols
 
 
-def _halved(cols: int) -> int:
-    """Return about half the columns, rounded up to a multiple of the tile width 256 or of 16 below that."""
-    step = 256 if cols > 512 else _STEP
-    return -(-(cols // 2) // step) * step
+def _narrower(cols: int, tile_cols: int) -> int:
+    """Return about half the columns: whole tiles of the file while they last, then a multiple of 256, then of 16."""
+    step = next((step for step in (tile_cols, 256, _STEP) if step % _STEP == 0 and cols > 2 * step), _STEP)
+    return max((cols // 2) // step * step, _STEP)
 
 
 def blocks(source: Source, shape: tuple[int, int]) -> Iterator[tuple[float, Window]]:

@@ -71,7 +71,7 @@ class ScratchCube:
             self._memory[window.row_start : window.row_stop, window.col_start : window.col_stop] = values
             return
         for offset, part in self._segments(window, np.ascontiguousarray(values, dtype=np.float32)):
-            self._transfer(offset, memoryview(part).cast("B"), write=True)
+            self._transfer(offset, part.data.cast("B"), write=True)
 
     def read_values(self, window: Window) -> Float32Array:
         """Return the values (rows, cols, bands) of a window, as a fresh C-contiguous array."""
@@ -79,7 +79,7 @@ class ScratchCube:
             return self._memory[window.row_start : window.row_stop, window.col_start : window.col_stop].copy()
         values = np.empty((window.n_rows, window.n_cols, self.n_bands), dtype=np.float32)
         for offset, part in self._segments(window, values):
-            self._transfer(offset, memoryview(part).cast("B"), write=False)
+            self._transfer(offset, part.data.cast("B"), write=False)
         return values
 
     def _segments(self, window: Window, values: Float32Array) -> list[tuple[int, Float32Array]]:

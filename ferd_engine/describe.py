@@ -36,7 +36,9 @@ def _header(source: Source) -> dict[str, Any]:
         "rows": source.n_rows,
         "cols": source.n_cols,
         "bands": len(source.bands),
-        "dtype": str(source.dtype if isinstance(source.dtype, str) else getattr(source.dtype, "__name__", source.dtype)),
+        "dtype": str(
+            source.dtype if isinstance(source.dtype, str) else getattr(source.dtype, "__name__", source.dtype)
+        ),
         "projection": _projection_name(source.georeference.projection),
         "geotransform": source.georeference.geotransform,
         "nodata": [str(value) if value != value else value for value in nodata],

@@ -54,23 +54,20 @@ class Enhancer:
         self._mean = scanned.mean.astype(source.dtype)
         self._backend = backend
         self._halo_px = halo_px
-
-    def block_bytes(self, rows: int, cols: int) -> int:
-        """Return what a block of this size takes at most, from reading to the enhanced values."""
-        n_padded = (rows + 2 * self._halo_px) * (cols + 2 * self._halo_px)
-        itemsize = np.dtype(self._source.dtype).itemsize
-        # Values as read, their validity, and the scaled copy with its mirrored border.
-        reading = n_padded * len(self._numbers) * (itemsize + 1 + 2 * 4)
-        return reading + self._backend.working_bytes(rows, cols)
+        self._padded: Float32Array = np.empty((0, 0, 0), dtype=np.float32)
 
     def shape(self, context: RunContext, bytes_per_value: int) -> tuple[int, int]:
-        """Return rows and columns of the blocks; the caller needs `bytes_per_value` for what it does with each block."""
-        n_bands = len(self._numbers)
-        return block_shape(
-            self._source,
-            context.free_bytes * 3 // 4,
-            lambda rows, cols: self.block_bytes(rows, cols) + rows * cols * n_bands * bytes_per_value,
-        )
+        """Return rows and columns of the blocks; `bytes_per_value` is what the caller needs beside each block."""
+        n_bands, halo = len(self._numbers), self._halo_px
+        itemsize = np.dtype(self._source.dtype).itemsize
+
+        def block_bytes(rows: int, cols: int) -> int:
+            # The scaled block with its halo; where float32 does not hold the values as read, these beside it.
+            per_padded = n_bands * (4 if itemsize == 4 else 4 + itemsize) + n_bands + 1
+            reading = (rows + 2 * halo) * (cols + 2 * halo) * per_padded
+            return reading + self._backend.working_bytes(rows, cols) + rows * cols * n_bands * bytes_per_value
+
+        return block_shape(self._source, n_bands, context.free_bytes * 7 // 8, block_bytes, halo)
 
     def run(self, context: RunContext, bytes_per_value: int) -> Iterator[tuple[Window, Float32Array, BoolArray]]:
         """Yield (window, enhanced values (rows, cols, bands), validity) until the image is covered."""
@@ -81,27 +78,40 @@ class Enhancer:
             yield window, self._backend.enhance(scaled), valid
 
     def _scaled(self, core: Window) -> tuple[Float32Array, BoolArray]:
-        """Return the scaled values of a window with its halo, mirrored at the image's edge, and the core's validity."""
+        """Return the scaled values of a window with its halo, mirrored at the image's edge, and the core's validity.
+
+        The array is used again for the next block: fresh memory would cost more than the arithmetic on it.
+        """
         halo = self._halo_px
         n_rows, n_cols = self._source.n_rows, self._source.n_cols
         outer = expand(core, halo, n_rows, n_cols)
-        values, complete = self._source.read(outer, self._numbers)
-        inner = core.within(outer)
+        shape = (core.n_rows + 2 * halo, core.n_cols + 2 * halo, len(self._numbers))
+        if self._padded.shape != shape:
+            self._padded = np.empty(shape, dtype=np.float32)
+        padded = self._padded
+        top, left = outer.row_start - core.row_start + halo, outer.col_start - core.col_start + halo
+        inside = padded[top : top + outer.n_rows, left : left + outer.n_cols]
+        values, complete = self._source.read(outer, self._numbers, inside if self._source.dtype == np.float32 else None)
         valid = np.ones(core.shape, dtype=bool)
         if not complete:
             outer_valid = valid_mask(values)
             values[~outer_valid] = self._mean
-            valid = outer_valid[inner].copy()
-        scaled = self._scaling.apply(values)
-        if outer.n_rows < core.n_rows + 2 * halo:
-            rows = reflected(core.row_start - halo, core.row_stop + halo, n_rows) - outer.row_start
-            scaled = self._mirror(scaled, rows, axis=0)
-        if outer.n_cols < core.n_cols + 2 * halo:
-            cols = reflected(core.col_start - halo, core.col_stop + halo, n_cols) - outer.col_start
-            scaled = self._mirror(scaled, cols, axis=1)
-        return np.ascontiguousarray(scaled), valid
+            valid = outer_valid[core.within(outer)].copy()
+        self._scaling.apply(values, inside)
+        self._mirror(padded, core, outer)
+        return padded, valid
 
-    @staticmethod
-    def _mirror(values: Float32Array, indices: NDArray[np.intp], axis: int) -> Float32Array:
-        # The mirror image of a pixel near the edge lies within the halo's width of it, so within the outer window.
-        return np.take(values, indices, axis=axis)
+    def _mirror(self, padded: Float32Array, core: Window, outer: Window) -> None:
+        """Fill what lies outside the image with its mirror image, columns first so that the corners follow."""
+        halo = self._halo_px
+        row_start, col_start = core.row_start - halo, core.col_start - halo
+        rows = slice(outer.row_start - row_start, outer.row_stop - row_start)
+        # The mirror image of a place within the halo lies within the halo's width of the edge: inside the outer window.
+        mirrored = reflected(col_start, col_start + padded.shape[1], self._source.n_cols) - col_start
+        for col, origin in enumerate(mirrored):
+            if col != origin:
+                padded[rows, col] = padded[rows, origin]
+        mirrored = reflected(row_start, row_start + padded.shape[0], self._source.n_rows) - row_start
+        for row, origin in enumerate(mirrored):
+            if row != origin:
+                padded[row] = padded[origin]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,10 +13,8 @@ from typing import IO
 from .errors import OutputError, RunError
 from .raster.writer import check_output_name, data_name
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows, where an open file cannot be deleted and so locks itself
-    fcntl = None  # type: ignore[assignment]
 
 _PREFIX = ".ferd-"
 _LOCK = "lock"
@@ -47,7 +45,8 @@ class OutputFolder:
             self.raster_folder.mkdir()
         except OSError as error:
             raise OutputError(
-                f"Cannot write into the folder {folder} ({error.strerror or error}): choose a folder that you may write."
+                f"Cannot write into the folder {folder} ({error.strerror or error}): choose a folder that you "
+                "may write."
             ) from error
         return self
 
@@ -56,16 +55,15 @@ class OutputFolder:
         placed = []
         try:
             for file in files:
-                os.replace(file, self.path.parent / file.name)
-                placed.append(self.path.parent / file.name)
+                placed.append(file.replace(self.path.parent / file.name))
             for suffix in _SIDECARS:
                 sidecar = self.path.with_name(self.path.name + suffix)
                 if sidecar not in placed:
                     sidecar.unlink(missing_ok=True)
         except OSError as error:
             raise RunError(
-                f"Cannot put the output at {self.path} ({error.strerror or error}): close programs that hold it open, or "
-                "choose another name."
+                f"Cannot put the output at {self.path} ({error.strerror or error}): close programs that hold it open, "
+                "or choose another name."
             ) from error
         return tuple(str(path) for path in placed)
 
@@ -80,7 +78,9 @@ class OutputFolder:
 def _check_target(named: Path, target: Path, overwrite: bool, inputs: Iterable[str]) -> None:
     if not target.parent.is_dir():
         raise OutputError(f"There is no folder {target.parent}: create it, or choose another place for the output.")
-    taken = {path for path in (named, target, target.with_suffix(".hdr")) if path.suffix == named.suffix or path == target}
+    taken = {
+        path for path in (named, target, target.with_suffix(".hdr")) if path.suffix == named.suffix or path == target
+    }
     for path in inputs:
         source = Path(path)
         if source.exists() and any(other.exists() and other.samefile(source) for other in taken):
@@ -89,13 +89,16 @@ def _check_target(named: Path, target: Path, overwrite: bool, inputs: Iterable[s
         raise OutputError(f"The output {target} is a folder: name a file in it.")
     existing = [path for path in taken if path.exists()]
     if existing and not overwrite:
-        raise OutputError(f"The output {existing[0]} exists already: choose another name, or allow it with --overwrite.")
+        raise OutputError(
+            f"The output {existing[0]} exists already: choose another name, or allow it with --overwrite."
+        )
 
 
 def _locked(path: Path) -> IO[bytes]:
     """Open a file and hold a lock on it until it is closed or the process ends."""
-    file = open(path, "wb")
-    if fcntl is not None:
+    file = path.open("wb")
+    # Windows refuses to delete an open file, which serves as well.
+    if sys.platform != "win32":
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -112,10 +115,9 @@ def _remove_stale(folder: Path) -> None:
         if not lock.is_file():
             continue
         try:
-            if fcntl is None:
+            if sys.platform == "win32":
                 lock.unlink()
-            else:
-                _locked(lock).close()
+            _locked(lock).close()
         except OSError:
             continue
         shutil.rmtree(scratch, ignore_errors=True)

@@ -67,8 +67,8 @@ def make_plan(source: Source, options: EnhanceOptions, *, enhance: bool, context
     usable = candidates(source.bands, options.bands)
     if len(usable) < 2:
         raise InputError(
-            f"Only {len(usable)} usable band is left in {source.path or 'the cube'}: anomaly detection needs a spectrum, "
-            "give a raster with more bands."
+            f"Only {len(usable)} usable band is left in {source.path or 'the cube'}: anomaly detection needs a "
+            "spectrum, give a raster with more bands."
         )
     scanned = scan(
         source,

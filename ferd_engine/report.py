@@ -42,11 +42,13 @@ class RunReport:
         facts = [
             f"Input: {self.rows} rows x {self.cols} columns, {self.valid_pixels} valid pixels",
             f"Bands used: {self.bands} ({self.bands_used}), selection: {self.band_selection}",
-            f"Bands left out: marked bad {self.bad_bands or 'none'}; wholly nodata or constant {self.dead_bands or 'none'}",
+            f"Bands marked bad: {self.bad_bands or 'none'}; wholly nodata or constant: {self.dead_bands or 'none'}",
         ]
         if self.model is not None and self.scaling is not None:
             kind = "" if self.model_trained else " (untrained control)"
-            facts.append(f"Model: {self.model}{kind}, values from {self.scaling[0]:g} to {self.scaling[1]:g} scaled to -0.1 to 0.1")
+            facts.append(
+                f"Model: {self.model}{kind}; values {self.scaling[0]:g} to {self.scaling[1]:g} scaled to -0.1 to 0.1"
+            )
             facts.append(f"Backend: {self.backend}")
         if self.detector is not None:
             facts.append(f"Detector: {self.detector}")

@@ -54,9 +54,7 @@ def detect_raster(
     info = detector_info(settings.detector)
     with _run(str(input), str(output), settings, progress) as (source, folder, context):
         started = time.perf_counter()
-        spec = RasterSpec(
-            source.n_rows, source.n_cols, (BandInfo(1, f"{info.title} score"),), source.georeference
-        )
+        spec = RasterSpec(source.n_rows, source.n_cols, (BandInfo(1, f"{info.title} score"),), source.georeference)
         writer = RasterWriter(folder.path.name, folder.raster_folder, spec)
         try:
             outcome = run_detection(source, settings, writer, context)
@@ -131,7 +129,10 @@ def enhance(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any
 
 
 def open_model(name: str | Path) -> Model:
-    """Return a model by its name (`ferd models list`) or its folder; `ModelError` where there is none or it is damaged."""
+    """Return a model by its name (`ferd models list`) or its folder.
+
+    Raises `ModelError` where there is none or it is damaged.
+    """
     return find_model(str(name))
 
 
@@ -171,7 +172,9 @@ def _context(settings: EnhanceOptions, progress: Progress | None) -> RunContext:
 
 
 def _array_source(cube: ArrayLike, settings: EnhanceOptions) -> Source:
-    array: NDArray[Any] = np.ma.filled(np.ma.asarray(cube, dtype=float), np.nan) if np.ma.isMA(cube) else np.asarray(cube)
+    array: NDArray[Any] = np.asarray(cube)
+    if isinstance(cube, np.ma.MaskedArray):
+        array = np.where(cube.mask, np.nan, cube.data)
     source = ArraySource(array)
     return source if settings.mask is None else MaskedSource(source, open_source(settings.mask))
 

@@ -1,7 +1,7 @@
 """Scaling for FEN: one minimum and one maximum over all selected bands and valid pixels, to [-0.1, 0.1].
 
-Jin, Dang, Zhu (2024): ((x - min) / (max - min) * 2 - 1) * 0.1. With `percentile` the 0.01 and 99.99 percentiles take the
-place of minimum and maximum, without clipping.
+Jin, Dang, Zhu (2024): ((x - min) / (max - min) * 2 - 1) * 0.1. With `percentile` the 0.01 and 99.99 percentiles take
+the place of minimum and maximum, without clipping.
 """
 
 from __future__ import annotations
@@ -26,17 +26,20 @@ class Scaling:
     low: float
     high: float
 
-    def apply(self, values: NDArray[np.floating[Any]]) -> Float32Array:
-        """Return values scaled, as a new float32 array of the same shape.
+    def apply(self, values: NDArray[np.floating[Any]], out: Float32Array) -> None:
+        """Scale values (rows, cols, bands) into float32 `out` of the same shape, which may be `values` itself.
 
-        >>> Scaling(0.0, 10.0).apply(np.array([0.0, 5.0, 10.0], dtype=np.float32)).tolist()
+        >>> scaled = np.empty((1, 1, 3), dtype=np.float32)
+        >>> Scaling(0.0, 10.0).apply(np.array([[[0.0, 5.0, 10.0]]]), scaled)
+        >>> scaled.ravel().tolist()
         [-0.10000000149011612, 0.0, 0.10000000149011612]
         """
+        kind = values.dtype.type
         # Centred first: with a large offset and a small range, x * factor + shift would cancel.
-        middle = values.dtype.type((self.low + self.high) / 2)
-        scaled = np.subtract(values, middle)
-        scaled *= values.dtype.type(0.2 / (self.high - self.low))
-        return scaled.astype(np.float32, copy=False)
+        middle, factor = kind((self.low + self.high) / 2), kind(0.2 / (self.high - self.low))
+        for row, scaled in zip(values, out):
+            np.subtract(row, middle, out=scaled, casting="same_kind")
+            scaled *= factor
 
 
 class ValueRange:

@@ -23,7 +23,10 @@ _PROBE_PX = 16
 
 @dataclass(frozen=True)
 class Scan:
-    """What the first pass found for the bands `numbers`; `mean` (bands,) is over valid pixels, in the raster's units."""
+    """What the first pass found for the bands `numbers`.
+
+    `mean` (bands,) is over valid pixels, in the raster's units.
+    """
 
     numbers: tuple[int, ...]
     dead: tuple[int, ...]
@@ -78,7 +81,8 @@ def scan(
 
     `pick` chooses the bands of the run out of those that are alive. Bands that a probe suspects to be dead are left out
     and watched; only where one of them turns out alive is the raster read a second time.
-    `scaling` is minmax, percentile or None. Raises `InputError` where no band or pixel is left, or all values are equal.
+    `scaling` is minmax, percentile or None. Raises `InputError` where no band or pixel is left, or all values are the
+    same.
     """
     suspects = probe(source, usable)
     for last_look in (False, True):
@@ -86,8 +90,8 @@ def scan(
         sure = last_look or not suspects
         if sure and not alive:
             raise InputError(
-                f"None of the {len(usable)} usable bands of {source.path or 'the cube'} has two different valid values: "
-                "there is nothing to detect; check the file and its nodata value."
+                f"None of the {len(usable)} usable bands of {source.path or 'the cube'} has two different valid "
+                "values: there is nothing to detect; check the file and its nodata value."
             )
         try:
             numbers = pick(alive) if alive else ()
@@ -118,12 +122,15 @@ def _pass(
     total, n_valid = np.zeros(n_bands), 0
     progress = ProgressSpan(context.progress, 0.0, 1.0)
     itemsize = np.dtype(source.dtype).itemsize
+    n_read = n_bands + len(suspects)
+    # The block, its validity, and a copy of its valid pixels.
     shape = block_shape(
-        source, context.free_bytes // 2, lambda rows, cols: rows * cols * (n_bands + len(suspects)) * (2 * itemsize + 2)
+        source, n_read, context.free_bytes * 7 // 8, lambda rows, cols: rows * cols * n_read * (2 * itemsize + 2)
     )
+    buffer = np.empty((*shape, n_read), dtype=source.dtype)
     for done, window in blocks(source, shape):
         progress.step(done, "Reading")
-        values, complete = source.read(window, numbers + suspects)
+        values, complete = source.read(window, numbers + suspects, buffer[: window.n_rows, : window.n_cols])
         extrema.add(values[:, :, n_bands:])
         pixels = _valid_pixels(values[:, :, :n_bands], complete)
         n_valid += len(pixels)
@@ -134,8 +141,8 @@ def _pass(
             moments.add(pixels)
     if n_bands and n_valid == 0:
         raise InputError(
-            f"No pixel of {source.path or 'the cube'} is valid in all {n_bands} bands used: check its nodata value, its bad "
-            "bands and the mask."
+            f"No pixel of {source.path or 'the cube'} is valid in all {n_bands} bands used: check its nodata value, "
+            "its bad bands and the mask."
         )
     dead = tuple(number for number, is_dead in zip(suspects, extrema.dead()) if is_dead)
     return Scan(
@@ -150,10 +157,11 @@ def _pass(
 
 def _valid_pixels(values: NDArray[np.floating[Any]], complete: bool) -> NDArray[np.floating[Any]]:
     """Return the pixels (n, bands) that are valid in all bands."""
-    pixels = values.reshape(-1, values.shape[2])
+    pixels = values.reshape(values.shape[0] * values.shape[1], values.shape[2])
     return pixels if complete else pixels[valid_mask(values).reshape(-1)]
 
 
 def valid_mask(values: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     """Return (rows, cols) whether a pixel of values (rows, cols, bands) is finite in every band."""
-    return ~np.isnan(values).any(axis=2)
+    valid: NDArray[np.bool_] = ~np.isnan(values).any(axis=2)
+    return valid

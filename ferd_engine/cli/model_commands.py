@@ -24,7 +24,8 @@ def _list(arguments: argparse.Namespace) -> int:
     listings = list_models()
     if arguments.json:
         rows = [
-            {"name": entry.name, "origin": entry.origin, "problem": entry.problem, **_facts(entry.model)} for entry in listings
+            {"name": entry.name, "origin": entry.origin, "problem": entry.problem, **_facts(entry.model)}
+            for entry in listings
         ]
         print(json.dumps({"models": rows}))
         return EXIT_DONE

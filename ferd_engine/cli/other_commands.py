@@ -41,7 +41,11 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
         print(evaluation.to_json())
         return EXIT_DONE
     for key, value in asdict(evaluation).items():
-        print(f"{key.replace('_', ' '):<22} {value:.4f}" if isinstance(value, float) else f"{key.replace('_', ' '):<22} {value}")
+        print(
+            f"{key.replace('_', ' '):<22} {value:.4f}"
+            if isinstance(value, float)
+            else f"{key.replace('_', ' '):<22} {value}"
+        )
     return EXIT_DONE
 
 

@@ -17,6 +17,7 @@ class OneSentenceParser(argparse.ArgumentParser):
     """A parser whose errors are one sentence and exit code 2."""
 
     def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one sentence and exit."""
         self.exit(EXIT_USAGE, f"{self.prog}: {message}; see {self.prog} --help.\n")
 
 
@@ -40,19 +41,28 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
-    parser = commands.add_parser("detect", help="write an anomaly score raster", description="Write an anomaly score raster.")
+    parser = commands.add_parser(
+        "detect", help="write an anomaly score raster", description="Write an anomaly score raster."
+    )
     _add_input_output(parser)
     parser.add_argument("--detector", default="grx", metavar="NAME", help="see 'ferd detectors list' (default: grx)")
     parser.add_argument(
-        "--enhance", action=argparse.BooleanOptionalAction, default=True, help="run FEN before the detector (default: yes)"
+        "--enhance",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="run FEN before the detector (default: yes)",
     )
-    parser.add_argument("--block", type=int, metavar="N", help="slrx: side of its blocks in pixels (default: rows // 25)")
+    parser.add_argument(
+        "--block", type=int, metavar="N", help="slrx: side of its blocks in pixels (default: rows // 25)"
+    )
     _add_band_options(parser)
     _add_run_options(parser)
 
 
 def _add_enhance(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
-    parser = commands.add_parser("enhance", help="write the FEN-enhanced cube", description="Write the FEN-enhanced cube.")
+    parser = commands.add_parser(
+        "enhance", help="write the FEN-enhanced cube", description="Write the FEN-enhanced cube."
+    )
     _add_input_output(parser)
     _add_band_options(parser)
     _add_run_options(parser)
@@ -64,17 +74,27 @@ def _add_input_output(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_band_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="NAME|FOLDER", help="see 'ferd models list' (default: the largest that fits)")
+    parser.add_argument(
+        "--model", metavar="NAME|FOLDER", help="see 'ferd models list' (default: the largest that fits)"
+    )
     parser.add_argument("--bands", metavar="LIST", help="use these bands only, such as 1-50,60 (counted from 1)")
-    parser.add_argument("--band-selection", choices=BAND_SELECTIONS, default="auto", help="which bands the model gets (default: auto)")
+    parser.add_argument(
+        "--band-selection", choices=BAND_SELECTIONS, default="auto", help="which bands the model gets (default: auto)"
+    )
     parser.add_argument("--variable", metavar="NAME", help="the array of a .mat file to read")
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scaling", choices=SCALINGS, default="minmax", help="percentile for scenes with hot pixels (default: minmax)")
+    parser.add_argument(
+        "--scaling", choices=SCALINGS, default="minmax", help="percentile for scenes with hot pixels (default: minmax)"
+    )
     parser.add_argument("--mask", metavar="RASTER", help="pixels that are 0 or nodata here are left out")
-    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="what runs FEN (default: torch where installed)")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="where torch runs (default: a GPU where there is one)")
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="auto", help="what runs FEN (default: torch where installed)"
+    )
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="where torch runs (default: a GPU where there is one)"
+    )
     parser.add_argument("--memory", default="1GiB", metavar="SIZE", help="memory budget (default: 1GiB)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
@@ -85,7 +105,8 @@ def _add_info(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
     parser = commands.add_parser(
         "info",
         help="show bands, wavelengths, bad bands, nodata, projection, and what would be used",
-        description="Show a raster's bands, wavelengths, bad bands, nodata and projection, and the model and bands that 'ferd detect' would use.",
+        description="Show a raster's bands, wavelengths, bad bands, nodata and projection, and the model and bands "
+        "that 'ferd detect' would use.",
     )
     parser.add_argument("input", metavar="INPUT", help=_INPUT_HELP)
     _add_band_options(parser)
@@ -93,7 +114,9 @@ def _add_info(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
 
 
 def _add_evaluate(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
-    parser = commands.add_parser("evaluate", help="compare scores with a truth map", description="Compare scores with a truth map.")
+    parser = commands.add_parser(
+        "evaluate", help="compare scores with a truth map", description="Compare scores with a truth map."
+    )
     parser.add_argument("scores", metavar="SCORES", help="a score raster")
     parser.add_argument("truth", metavar="TRUTH", help="a raster, .mat or .npy of the same size; above 0 is anomaly")
     parser.add_argument("--variable", metavar="NAME", help="the array of a .mat truth file")
@@ -109,10 +132,14 @@ def _add_models(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
     show.add_argument("name", metavar="NAME|FOLDER")
     _add_json(show)
     bring = actions.add_parser("import", help="import published weights, a TorchScript layout or a bundle")
-    bring.add_argument("source", metavar="SRC", help="folder with convh.pt, enc.pt, pc.pt, or with the hub's TorchScript files")
+    bring.add_argument(
+        "source", metavar="SRC", help="folder with convh.pt, enc.pt, pc.pt, or with the hub's TorchScript files"
+    )
     bring.add_argument("name", metavar="NAME", help="the name that --model will take")
     _add_json(bring)
-    verify = actions.add_parser("verify", help="check a model's files against their checksums (all models without a name)")
+    verify = actions.add_parser(
+        "verify", help="check a model's files against their checksums (all models without a name)"
+    )
     verify.add_argument("name", metavar="NAME|FOLDER", nargs="?")
     _add_json(verify)
 

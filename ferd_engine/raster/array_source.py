@@ -14,7 +14,7 @@ from ..bands import BandInfo
 from ..errors import InputError, RunError
 from ..windows import Window
 from .gdal_setup import gdal, gdal_exceptions, gdal_reason
-from .source import Block, Georeference, mark_invalid
+from .source import Block, FloatArray, Georeference, mark_invalid, target
 
 _EXACT_IN_FLOAT32 = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
 _HDF5_MARK = b"MATLAB 7.3"
@@ -24,12 +24,14 @@ class ArraySource:
     """An array (rows, cols, bands) of any real dtype, in memory or mapped from a file; NaN marks invalid values."""
 
     block_rows = 1
+    block_cols = 1
 
     def __init__(self, array: NDArray[Any], path: str = "") -> None:
         what = path or "the cube"
         if array.ndim != 3 or 0 in array.shape:
             raise InputError(
-                f"The array of {what} has the shape {array.shape}: give a cube of shape (rows, cols, bands), none of them 0."
+                f"The array of {what} has the shape {array.shape}: give a cube of shape (rows, cols, bands), none of "
+                "them 0."
             )
         if array.dtype.kind not in "buif":
             raise InputError(f"The array of {what} holds {array.dtype} values: give a cube of real numbers.")
@@ -42,15 +44,20 @@ class ArraySource:
         self.dtype: DTypeLike = np.float32 if array.dtype.name in _EXACT_IN_FLOAT32 else np.float64
         self._floating = array.dtype.kind == "f"
 
-    def read(self, window: Window, numbers: Sequence[int]) -> Block:
-        """Return a copy of a window's bands."""
+    def read(self, window: Window, numbers: Sequence[int], out: FloatArray | None = None) -> Block:
+        """Copy a window's bands."""
         if self._array is None:
             raise RunError("A cube was read after it was closed; please report this.")
         part = self._array[window.row_start : window.row_stop, window.col_start : window.col_stop]
-        values = np.ascontiguousarray(part[:, :, _band_index(numbers)], dtype=self.dtype)
-        if np.shares_memory(values, self._array):
-            values = values.copy()
+        values = target(out, (*window.shape, len(numbers)), self.dtype)
+        # Row by row, so that what is copied in another order than it lies stays in the cache.
+        for row, stored in zip(values, part):
+            row[...] = stored[:, _band_index(numbers)]
         return Block(values, mark_invalid(values) if self._floating else True)
+
+    def row_bytes(self, n_rows: int, n_bands: int) -> int:
+        """Hold nothing beside the array."""
+        return 0
 
     def close(self) -> None:
         """Let go of the array."""
@@ -64,6 +71,7 @@ class Mat73Source:
     """
 
     block_rows = 1
+    block_cols = 1
 
     def __init__(self, path: str, variable: str | None) -> None:
         with gdal_exceptions():
@@ -77,8 +85,8 @@ class Mat73Source:
                 self._array = root.OpenMDArray(choose_variable(path, variable, shapes, n_dims=3))
             except RuntimeError as error:
                 raise InputError(
-                    f"Cannot open {path} as a MATLAB v7.3 file ({gdal_reason(error)}): check that the file is whole and "
-                    "that GDAL has its HDF5 driver, or save the cube with -v7."
+                    f"Cannot open {path} as a MATLAB v7.3 file ({gdal_reason(error)}): check that the file is whole "
+                    "and that GDAL has its HDF5 driver, or save the cube with -v7."
                 ) from error
             dims = [dimension.GetSize() for dimension in self._array.GetDimensions()]
             kind = gdal.GetDataTypeName(self._array.GetDataType().GetNumericDataType())
@@ -91,7 +99,7 @@ class Mat73Source:
         self.georeference = Georeference()
         self.dtype: DTypeLike = np.float32 if kind in ("Byte", "Int16", "UInt16", "Float32") else np.float64
 
-    def read(self, window: Window, numbers: Sequence[int]) -> Block:
+    def read(self, window: Window, numbers: Sequence[int], out: FloatArray | None = None) -> Block:
         """Read a window of the bands between the lowest and the highest number, and keep those asked for."""
         lowest, highest = min(numbers), max(numbers)
         with gdal_exceptions():
@@ -105,9 +113,13 @@ class Mat73Source:
                     f"Cannot read rows {window.row_start + 1} to {window.row_stop} of {self.path} "
                     f"({gdal_reason(error)}): the file is damaged or was cut short, replace it and run again."
                 ) from error
-        kept = stored[[number - lowest for number in numbers]]
-        values = np.ascontiguousarray(kept.transpose(2, 1, 0), dtype=self.dtype)
+        values = target(out, (*window.shape, len(numbers)), self.dtype)
+        values[...] = stored[[number - lowest for number in numbers]].transpose(2, 1, 0)
         return Block(values, mark_invalid(values))
+
+    def row_bytes(self, n_rows: int, n_bands: int) -> int:
+        """Return the size of two copies of the window as it is stored, at most 8 bytes a value."""
+        return 2 * n_rows * int(self.n_cols) * len(self.bands) * 8
 
     def close(self) -> None:
         """Close the file."""
@@ -170,7 +182,8 @@ def choose_variable(path: str, variable: str | None, shapes: dict[str, tuple[int
     fitting = [name for name, shape in shapes.items() if len(shape) == n_dims]
     if len(fitting) != 1:
         raise InputError(
-            f"The file {path} has {len(fitting) or 'no'} arrays with {n_dims} axes: name one with --variable; it holds {listing}."
+            f"The file {path} has {len(fitting) or 'no'} arrays with {n_dims} axes: name one with --variable; "
+            f"it holds {listing}."
         )
     return fitting[0]
 

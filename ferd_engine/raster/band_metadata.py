@@ -54,7 +54,9 @@ _DATASET_DOMAINS = ("QGISPAM", "ENVI", "")
 def read_band_infos(dataset: Any) -> tuple[BandInfo, ...]:
     """Return what is known of each band of an open GDAL dataset."""
     lists = _dataset_lists(dataset)
-    return tuple(_band_info(dataset.GetRasterBand(number), number, lists) for number in range(1, dataset.RasterCount + 1))
+    return tuple(
+        _band_info(dataset.GetRasterBand(number), number, lists) for number in range(1, dataset.RasterCount + 1)
+    )
 
 
 def _band_info(band: Any, number: int, lists: Mapping[str, list[str]]) -> BandInfo:
@@ -67,7 +69,9 @@ def _band_info(band: Any, number: int, lists: Mapping[str, list[str]]) -> BandIn
         # A user's edit in QGIS stands above everything else.
         if own is not None and (wavelength is None or domain == "QGISPAM"):
             wavelength = own
-            fwhm = to_nanometres(_first(items, _FWHM_KEYS), unit or _unit_of(own, _first(items, _WAVELENGTH_KEYS))) or fwhm
+            fwhm = (
+                to_nanometres(_first(items, _FWHM_KEYS), unit or _unit_of(own, _first(items, _WAVELENGTH_KEYS))) or fwhm
+            )
         if good is None:
             good = _is_good(_first(items, _BAD_BAND_KEYS))
     unit = lists["unit"][0] if lists["unit"] else None

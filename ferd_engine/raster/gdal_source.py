@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import InputError, RunError
 from ..windows import Window
 from .band_metadata import read_band_infos
 from .gdal_setup import gdal, gdal_exceptions, gdal_reason
-from .source import Block, Georeference, mark_invalid
+from .row_cache import RowCache
+from .source import Block, FloatArray, Georeference, mark_invalid, target
 
 # Types that float32 holds exactly; the others are read as float64.
 _FLOAT32_TYPES = ("Byte", "Int8", "UInt16", "Int16", "Float16", "Float32")
@@ -33,36 +34,68 @@ class GdalSource:
             self.bands = read_band_infos(self._dataset)
             self.georeference = _georeference(self._dataset)
             self.files = tuple(self._dataset.GetFileList() or ())
-            self.block_rows: int = min(max(first.GetBlockSize()[1], 1), self.n_rows)
+            block_cols, block_rows = first.GetBlockSize()
+            self.block_rows: int = min(max(block_rows, 1), self.n_rows)
+            self.block_cols: int = min(max(block_cols, 1), self.n_cols)
             self.dtype, self._floating = _working_type(self._dataset, self.path)
             self._masked = bool(first.GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
+            self._stored_bytes: int = gdal.GetDataTypeSize(first.DataType) // 8
+        self._rows = RowCache(
+            lambda start, stop, numbers: self._load(Window(start, stop, 0, self.n_cols), numbers),
+            self.n_rows,
+            self.block_rows,
+        )
 
-    def read(self, window: Window, numbers: Sequence[int]) -> Block:
+    def read(self, window: Window, numbers: Sequence[int], out: FloatArray | None = None) -> Block:
         """Read a window of the bands with these numbers, scale and offset applied."""
-        kind = gdal.GDT_Float32 if self.dtype == np.float32 else gdal.GDT_Float64
-        box = window.col_start, window.row_start, window.n_cols, window.n_rows
-        values = np.empty((*window.shape, len(numbers)), dtype=self.dtype)
-        # GDAL reads a single band into two axes only.
-        target = values[:, :, 0] if len(numbers) == 1 else values
-        with gdal_exceptions():
-            try:
-                self._dataset.ReadAsArray(
-                    *box, buf_obj=target, buf_type=kind, interleave="pixel", band_list=list(numbers)
-                )
-                outside = self._dataset.GetRasterBand(1).GetMaskBand().ReadAsArray(*box) == 0 if self._masked else None
-            except RuntimeError as error:
-                raise RunError(
-                    f"Cannot read rows {window.row_start + 1} to {window.row_stop} of {self.path} "
-                    f"({gdal_reason(error)}): the file is damaged or was cut short, replace it and run again."
-                ) from error
+        values = target(out, (*window.shape, len(numbers)), self.dtype)
+        if window.n_cols == self.n_cols:
+            for row, stored in self._rows.read(window.row_start, window.row_stop, numbers):
+                # A transposed row fits into the cache; a transposed window does not, and takes twice as long.
+                values[row - window.row_start] = stored.T
+        else:
+            stored = self._load(window, numbers)
+            for row, line in enumerate(values):
+                line[...] = stored[:, row].T
         complete = self._mark_nodata(values, numbers)
         if self._floating:
             complete = mark_invalid(values) and complete
-        if outside is not None and outside.any():
-            values[outside] = np.nan
-            complete = False
+        if self._masked:
+            complete = self._mark_masked(values, window) and complete
         self._apply_scale(values, numbers)
         return Block(values, complete)
+
+    def row_bytes(self, n_rows: int, n_bands: int) -> int:
+        """Return the size of the rows that are held for the next window."""
+        return self._rows.most_rows(n_rows) * self.n_cols * n_bands * self._stored_bytes
+
+    def _load(self, window: Window, numbers: Sequence[int]) -> NDArray[Any]:
+        """Return (bands, rows, cols) as the file has them, in its own dtype."""
+        box = window.col_start, window.row_start, window.n_cols, window.n_rows
+        with gdal_exceptions():
+            try:
+                # Band after band is how GDAL reads fastest, whatever the file's interleave.
+                stored = self._dataset.ReadAsArray(*box, band_list=list(numbers))
+            except RuntimeError as error:
+                raise self._read_error(window, error) from error
+        return stored.reshape(len(numbers), *window.shape)  # type: ignore[no-any-return]
+
+    def _mark_masked(self, values: FloatArray, window: Window) -> bool:
+        """Turn pixels outside the dataset's mask into NaN, in place; return whether there was none."""
+        box = window.col_start, window.row_start, window.n_cols, window.n_rows
+        with gdal_exceptions():
+            try:
+                outside = self._dataset.GetRasterBand(1).GetMaskBand().ReadAsArray(*box) == 0
+            except RuntimeError as error:
+                raise self._read_error(window, error) from error
+        values[outside] = np.nan
+        return not outside.any()
+
+    def _read_error(self, window: Window, error: RuntimeError) -> RunError:
+        return RunError(
+            f"Cannot read rows {window.row_start + 1} to {window.row_stop} of {self.path} "
+            f"({gdal_reason(error)}): the file is damaged or was cut short, replace it and run again."
+        )
 
     def _mark_nodata(self, values: Any, numbers: Sequence[int]) -> bool:
         """Turn nodata into NaN, in place; return whether there was none."""
@@ -89,7 +122,7 @@ class GdalSource:
 
     def close(self) -> None:
         """Close the dataset."""
-        self._dataset = None
+        self._dataset = self._rows = None  # type: ignore[assignment]
 
 
 def _data_file(path: str) -> str:
@@ -112,7 +145,8 @@ def _open(path: str) -> Any:
         dataset = gdal.OpenEx(path, gdal.OF_RASTER | gdal.OF_READONLY)
     except RuntimeError as error:
         raise InputError(
-            f"Cannot open {path} as a raster ({gdal_reason(error)}): give a raster that GDAL reads, or a .mat or .npy cube."
+            f"Cannot open {path} as a raster ({gdal_reason(error)}): give a raster that GDAL reads, or a .mat or .npy "
+            "cube."
         ) from error
     if dataset.RasterCount == 0:
         parts = [name for name, _ in dataset.GetSubDatasets()]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..windows import Window
-from .source import Block, Source
+from .source import Block, FloatArray, Source
 
 
 class MaskedSource:
@@ -29,17 +29,23 @@ class MaskedSource:
         self.georeference = source.georeference
         self.dtype = source.dtype
         self.block_rows = source.block_rows
+        self.block_cols = source.block_cols
         self.files = source.files + mask.files
 
-    def read(self, window: Window, numbers: Sequence[int]) -> Block:
+    def read(self, window: Window, numbers: Sequence[int], out: FloatArray | None = None) -> Block:
         """Read a window, NaN where masked."""
-        values, complete = self._source.read(window, numbers)
+        values, complete = self._source.read(window, numbers, out)
         flag = self._mask.read(window, (1,)).values[:, :, 0]
         outside = np.isnan(flag) | (flag == 0)
         if not outside.any():
             return Block(values, complete)
         values[outside] = np.nan
         return Block(values, False)
+
+    def row_bytes(self, n_rows: int, n_bands: int) -> int:
+        """Return what both hold, and one plane of flags."""
+        flags = n_rows * self.n_cols * 8
+        return self._source.row_bytes(n_rows, n_bands) + self._mask.row_bytes(n_rows, 1) + flags
 
     def close(self) -> None:
         """Close both."""
@@ -55,4 +61,6 @@ def _check_same_place(source: Source, mask: Source) -> None:
     pixel = max(abs(ours[1]) + abs(ours[2]), abs(ours[4]) + abs(ours[5]))
     # A hundredth of a pixel: rounding of coordinates in headers, not a shift.
     if not np.allclose(ours, theirs, rtol=0.0, atol=0.01 * pixel):
-        raise InputError(f"The mask {mask.path} has the input's size but lies elsewhere: give a mask on the input's grid.")
+        raise InputError(
+            f"The mask {mask.path} has the input's size but lies elsewhere: give a mask on the input's grid."
+        )

@@ -16,7 +16,7 @@ FloatArray = NDArray[np.floating[Any]]
 
 
 class Block(NamedTuple):
-    """Values (rows, cols, bands) of a window, C-contiguous float32 or float64, in the raster's scaled units.
+    """Values (rows, cols, bands) of a window, float32 or float64, in the raster's scaled units.
 
     NaN marks each value that is nodata, masked or not finite; `complete` says that there is none.
     """
@@ -46,15 +46,28 @@ class Source(Protocol):
     georeference: Georeference
     # float32 where that holds the raster's own type exactly, else float64.
     dtype: DTypeLike
-    # Rows that the file stores together: reading multiples of it touches each byte once.
+    # Rows and columns that the file stores together.
     block_rows: int
+    block_cols: int
     files: tuple[str, ...]
 
-    def read(self, window: Window, numbers: Sequence[int]) -> Block:
-        """Read the bands with these numbers (from 1, in this order); `RunError` where the file cannot be read."""
+    def read(self, window: Window, numbers: Sequence[int], out: FloatArray | None = None) -> Block:
+        """Read the bands with these numbers (from 1, in this order); `RunError` where the file cannot be read.
+
+        Values go to `out` (rows, cols, bands) of the source's dtype where it is given, else to a fresh C-contiguous
+        array.
+        """
+
+    def row_bytes(self, n_rows: int, n_bands: int) -> int:
+        """Return what the source holds itself, beside `out`, while full rows are read in windows of `n_rows`."""
 
     def close(self) -> None:
         """Release the file or the array."""
+
+
+def target(out: FloatArray | None, shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
+    """Return `out`, or a fresh array where there is none."""
+    return np.empty(shape, dtype=dtype) if out is None else out
 
 
 def mark_invalid(values: FloatArray) -> bool:

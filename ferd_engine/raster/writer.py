@@ -147,8 +147,8 @@ def check_output_name(name: str) -> None:
     """Raise `OutputError` for a file type that is not written."""
     if Path(name).suffix.lower() not in _TIFF_SUFFIXES + _ENVI_SUFFIXES:
         raise OutputError(
-            f"The output {name} has no known type: end it in .tif for GeoTIFF, or in .hdr, .bsq, .bil, .bip, .img or .dat "
-            "for ENVI."
+            f"The output {name} has no known type: end it in .tif for GeoTIFF, or in .hdr, .bsq, .bil, .bip, .img or "
+            ".dat for ENVI."
         )
 
 
@@ -164,7 +164,14 @@ def _format(name: str, spec: RasterSpec) -> tuple[str, list[str]]:
         interleave = suffix[1:].upper() if suffix in (".bil", ".bip") else "BSQ"
         return "ENVI", [f"INTERLEAVE={interleave}"]
     # The fastest level: on float data the next ones cost several times the time for a few per cent of the size.
-    creation = ["COMPRESS=DEFLATE", "ZLEVEL=1", "PREDICTOR=3", "BIGTIFF=IF_SAFER", "INTERLEAVE=BAND", "NUM_THREADS=ALL_CPUS"]
+    creation = [
+        "COMPRESS=DEFLATE",
+        "ZLEVEL=1",
+        "PREDICTOR=3",
+        "BIGTIFF=IF_SAFER",
+        "INTERLEAVE=BAND",
+        "NUM_THREADS=ALL_CPUS",
+    ]
     return "GTiff", [*creation, "TILED=YES", f"BLOCKXSIZE={TILE_COLS}", f"BLOCKYSIZE={spec.tile_rows}"]
 
 
