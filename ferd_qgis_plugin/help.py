@@ -47,14 +47,14 @@ def fen_help() -> AlgorithmHelp:
         description=[
             translate(
                 "FERD",
-                "Runs the Feature Enhancement Network (FEN) over a hyperspectral raster. The result has as many bands as "
-                "the model and lies on the input's grid; anomaly detectors separate targets from background better on it "
-                "than on the raw bands.",
+                "Runs the Feature Enhancement Network (FEN) over a hyperspectral raster. The result has as many bands "
+                "as the model and lies on the input's grid; anomaly detectors separate targets from background better "
+                "on it than on the raw bands.",
             ),
             translate(
                 "FERD",
-                "FEN is a convolutional network with a receptive field of 3 pixels on each side. It runs in NumPy inside "
-                "QGIS: nothing has to be installed.",
+                "FEN is a convolutional network with a receptive field of 3 pixels on each side. It runs in NumPy "
+                "inside QGIS: nothing has to be installed.",
             ),
         ],
         references=[_paper()],
@@ -73,25 +73,26 @@ def rx_help() -> AlgorithmHelp:
         description=[
             translate(
                 "FERD",
-                "Gives every pixel of a hyperspectral raster an anomaly score: the higher, the less its spectrum belongs "
-                "to the background. By default the raster is first enhanced with the Feature Enhancement Network (FEN).",
+                "Gives every pixel of a hyperspectral raster an anomaly score: the higher, the less its spectrum "
+                "belongs to the background. By default the raster is first enhanced with the Feature Enhancement "
+                "Network (FEN).",
             ),
             translate(
                 "FERD",
-                "<b>grx</b>, global RX: (x − μ)<sup>T</sup> Σ<sup>−1</sup> (x − μ), the squared Mahalanobis distance of a "
-                "pixel x to the mean μ and covariance Σ of all valid pixels. One background for the whole scene; the right "
-                "first choice.",
+                "<b>grx</b>, global RX: (x − μ)<sup>T</sup> Σ<sup>−1</sup> (x − μ), the squared Mahalanobis distance "
+                "of a pixel x to the mean μ and covariance Σ of all valid pixels. One background for the whole scene; "
+                "the right first choice.",
             ),
             translate(
                 "FERD",
-                "<b>slrx</b>, segmented local RX: the product of three distances, each scaled to 0-1: to the pixel's own "
-                "block, to the up to eight blocks around it, and to the whole scene. For scenes whose background changes "
-                "from place to place.",
+                "<b>slrx</b>, segmented local RX: the product of three distances, each scaled to 0-1: to the pixel's "
+                "own block, to the up to eight blocks around it, and to the whole scene. For scenes whose background "
+                "changes from place to place.",
             ),
             translate(
                 "FERD",
-                "Nodata pixels, NaN, masked pixels and bad bands take part in no statistic; they are nodata in the score. "
-                "The score has no unit: rank and compare it within one scene only.",
+                "Nodata pixels, NaN, masked pixels and bad bands take part in no statistic; they are nodata in the "
+                "score. The score has no unit: rank and compare it within one scene only.",
             ),
         ],
         references=[
@@ -105,12 +106,13 @@ def rx_help() -> AlgorithmHelp:
             **_input_help(),
             "DETECTOR": translate(
                 "FERD",
-                "The detector: grx (one background for the whole scene) or slrx (blocks, their neighbours and the scene).",
+                "The detector: grx (one background for the whole scene) or slrx (blocks, their neighbours and the "
+                "scene).",
             ),
             "ENHANCE": translate(
                 "FERD",
-                "Enhance the bands with FEN before detection. Off: the detector sees the raw bands, which is much faster "
-                "and usually less sharp.",
+                "Enhance the bands with FEN before detection. Off: the detector sees the raw bands, which is much "
+                "faster and usually less sharp.",
             ),
             **_model_help(),
             **_advanced_help(),
@@ -121,7 +123,8 @@ def rx_help() -> AlgorithmHelp:
             ),
             "OUTPUT": translate(
                 "FERD",
-                "The score raster (one Float32 band) on the input's grid and projection. GeoTIFF (.tif) or ENVI (.bsq, .img).",
+                "The score raster (one Float32 band) on the input's grid and projection. GeoTIFF (.tif) or ENVI "
+                "(.bsq, .img).",
             ),
         },
     )
@@ -141,8 +144,8 @@ def _model_help() -> dict[str, str]:
     return {
         "MODEL": translate(
             "FERD",
-            "The FEN model: auto (the largest model that the usable bands suffice for), the name of a model, or a folder "
-            "that holds model.json and weights.safetensors.",
+            "The FEN model: auto (the largest model that the usable bands suffice for), the name of a model, or a "
+            "folder that holds model.json and weights.safetensors.",
         ),
         "BANDS": translate(
             "FERD",
@@ -156,23 +159,24 @@ def _advanced_help() -> dict[str, str]:
     return {
         "BAND_SELECTION": translate(
             "FERD",
-            "How the model's number of bands is picked from the usable ones: first, spread (evenly spaced), wavelength "
-            "(nearest to the model's wavelengths), or auto (wavelength where both are known, else what the model names).",
+            "How the model's number of bands is picked from the usable ones: first, spread (evenly spaced), "
+            "wavelength (nearest to the model's wavelengths), or auto (wavelength where both are known, else what the "
+            "model names).",
         ),
         "SCALING": translate(
             "FERD",
-            "Range that is scaled for FEN: minmax (minimum and maximum of all valid values) or percentile (0.01 and 99.99 "
-            "percentiles, for scenes with a few extreme values).",
+            "Range that is scaled for FEN: minmax (minimum and maximum of all valid values) or percentile (0.01 and "
+            "99.99 percentiles, for scenes with a few extreme values).",
         ),
         "MASK": translate(
             "FERD",
-            "A raster of the same size; pixels that are 0 or nodata in it are left out of the statistics and are nodata "
-            "in the result.",
+            "A raster of the same size; pixels that are 0 or nodata in it are left out of the statistics and are "
+            "nodata in the result.",
         ),
         "MEMORY": translate(
             "FERD",
-            "How much memory the run may take for its arrays, in MiB. Less memory means smaller blocks and more scratch "
-            "disk; the result is the same.",
+            "How much memory the run may take for its arrays, in MiB. Less memory means smaller blocks and more "
+            "scratch disk; the result is the same.",
         ),
     }
 
@@ -180,14 +184,14 @@ def _advanced_help() -> dict[str, str]:
 def _enhanced_output() -> str:
     return translate(
         "FERD",
-        "The enhanced raster (Float32, as many bands as the model) on the input's grid and projection. GeoTIFF (.tif) or "
-        "ENVI (.bsq, .img).",
+        "The enhanced raster (Float32, as many bands as the model) on the input's grid and projection. GeoTIFF (.tif) "
+        "or ENVI (.bsq, .img).",
     )
 
 
 def _paper() -> str:
     return (
-        "Jin, X., Dang, F., Zhu, X.: Feature Enhancement with Reverse Distillation for Hyperspectral Anomaly Detection. "
-        'IEEE Geoscience and Remote Sensing Letters (2024). <a href="https://doi.org/10.1109/LGRS.2024.3456178">'
-        "doi:10.1109/LGRS.2024.3456178</a>"
+        "Jin, X., Dang, F., Zhu, X.: Feature Enhancement with Reverse Distillation for Hyperspectral Anomaly "
+        "Detection. IEEE Geoscience and Remote Sensing Letters (2024). <a "
+        'href="https://doi.org/10.1109/LGRS.2024.3456178">doi:10.1109/LGRS.2024.3456178</a>'
     )
