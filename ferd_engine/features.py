@@ -12,6 +12,7 @@ from .blocking import block_shape, blocks
 from .context import RunContext
 from .cube import BoolArray, Float32Array
 from .fen.backend import Backend
+from .overlap import one_ahead
 from .progress import ProgressSpan
 from .raster import Source
 from .scaling import Scaling
@@ -54,7 +55,8 @@ class Enhancer:
         self._mean = scanned.mean.astype(source.dtype)
         self._backend = backend
         self._halo_px = halo_px
-        self._padded: Float32Array = np.empty((0, 0, 0), dtype=np.float32)
+        # One block is read while the other is computed.
+        self._buffers: list[Float32Array] = [np.empty((0, 0, 0), dtype=np.float32) for _ in range(2)]
 
     def shape(self, context: RunContext, bytes_per_value: int) -> tuple[int, int]:
         """Return rows and columns of the blocks; `bytes_per_value` is what the caller needs beside each block."""
@@ -62,8 +64,8 @@ class Enhancer:
         itemsize = np.dtype(self._source.dtype).itemsize
 
         def block_bytes(rows: int, cols: int) -> int:
-            # The scaled block with its halo; where float32 does not hold the values as read, these beside it.
-            per_padded = n_bands * (4 if itemsize == 4 else 4 + itemsize) + n_bands + 1
+            # Two scaled blocks with their halo; where float32 does not hold the values as read, these beside one.
+            per_padded = n_bands * (8 if itemsize == 4 else 8 + itemsize) + n_bands + 1
             reading = (rows + 2 * halo) * (cols + 2 * halo) * per_padded
             return reading + self._backend.working_bytes(rows, cols) + rows * cols * n_bands * bytes_per_value
 
@@ -72,23 +74,24 @@ class Enhancer:
     def run(self, context: RunContext, bytes_per_value: int) -> Iterator[tuple[Window, Float32Array, BoolArray]]:
         """Yield (window, enhanced values (rows, cols, bands), validity) until the image is covered."""
         progress = ProgressSpan(context.progress, 0.0, 1.0)
-        for done, window in blocks(self._source, self.shape(context, bytes_per_value)):
+        windows = blocks(self._source, self.shape(context, bytes_per_value))
+        for (done, window), (scaled, valid) in one_ahead(lambda block: self._scaled(block[1]), windows):
             progress.step(done, "FEN")
-            scaled, valid = self._scaled(window)
             yield window, self._backend.enhance(scaled), valid
 
     def _scaled(self, core: Window) -> tuple[Float32Array, BoolArray]:
         """Return the scaled values of a window with its halo, mirrored at the image's edge, and the core's validity.
 
-        The array is used again for the next block: fresh memory would cost more than the arithmetic on it.
+        The array is used again for the block after the next: fresh memory would cost more than the arithmetic on it.
         """
         halo = self._halo_px
         n_rows, n_cols = self._source.n_rows, self._source.n_cols
         outer = expand(core, halo, n_rows, n_cols)
         shape = (core.n_rows + 2 * halo, core.n_cols + 2 * halo, len(self._numbers))
-        if self._padded.shape != shape:
-            self._padded = np.empty(shape, dtype=np.float32)
-        padded = self._padded
+        self._buffers.reverse()
+        if self._buffers[0].shape != shape:
+            self._buffers[0] = np.empty(shape, dtype=np.float32)
+        padded = self._buffers[0]
         top, left = outer.row_start - core.row_start + halo, outer.col_start - core.col_start + halo
         inside = padded[top : top + outer.n_rows, left : left + outer.n_cols]
         values, complete = self._source.read(outer, self._numbers, inside if self._source.dtype == np.float32 else None)

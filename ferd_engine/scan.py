@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from .blocking import block_shape, blocks
 from .context import RunContext
 from .errors import InputError
+from .overlap import one_ahead
 from .progress import ProgressSpan
-from .raster import Source
+from .raster import Block, Source
 from .scaling import Scaling, TailRange, ValueRange
 from .statistics import Moments
 from .windows import Window
@@ -123,14 +124,19 @@ def _pass(
     progress = ProgressSpan(context.progress, 0.0, 1.0)
     itemsize = np.dtype(source.dtype).itemsize
     n_read = n_bands + len(suspects)
-    # The block, its validity, and a copy of its valid pixels.
+    # Two blocks, the validity of one, and a copy of its valid pixels.
     shape = block_shape(
-        source, n_read, context.free_bytes * 7 // 8, lambda rows, cols: rows * cols * n_read * (2 * itemsize + 2)
+        source, n_read, context.free_bytes * 7 // 8, lambda rows, cols: rows * cols * n_read * (3 * itemsize + 2)
     )
-    buffer = np.empty((*shape, n_read), dtype=source.dtype)
-    for done, window in blocks(source, shape):
+    buffers = [np.empty((*shape, n_read), dtype=source.dtype) for _ in range(2)]
+
+    def read(block: tuple[float, Window]) -> Block:
+        window = block[1]
+        buffers.reverse()
+        return source.read(window, numbers + suspects, buffers[0][: window.n_rows, : window.n_cols])
+
+    for (done, _), (values, complete) in one_ahead(read, blocks(source, shape)):
         progress.step(done, "Reading")
-        values, complete = source.read(window, numbers + suspects, buffer[: window.n_rows, : window.n_cols])
         extrema.add(values[:, :, n_bands:])
         pixels = _valid_pixels(values[:, :, :n_bands], complete)
         n_valid += len(pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import blas
 from scipy.linalg import lapack as scipy_lapack
 
 from ..cube import BoolArray
@@ -52,7 +53,7 @@ def own_squared(blocks: Float64Array, valid: BoolArray, ridge: float) -> Float64
     if not valid.all():
         blocks[~valid] = 0.0
     weights = np.maximum(counts - 1.0, 1.0)[:, None]
-    grams = blocks @ blocks.transpose(0, 2, 1)
+    grams: Float64Array = np.einsum("nik,njk->nij", blocks, blocks)
     diagonal = np.einsum("njj->nj", grams)
     diagonal += weights * ridge
     inverse_diagonal = np.einsum("njj->nj", np.linalg.inv(grams))
@@ -72,7 +73,8 @@ def other_squared(pixels: Float64Array, centred: Float64Array, ridge: float) -> 
     factor.flat[:: n + 1] += max(n - 1, 1) * ridge
     if not cholesky(factor):
         raise RunError(NOT_DEFINITE)
-    projected = pixels @ centred.T
+    # scipy's BLAS: numpy's is another, slower one inside QGIS on Linux.
+    projected: Float64Array = blas.dgemm(1.0, centred.T, pixels.T, trans_a=1).T
     solve_rows(factor, projected)
     residual = np.einsum("ij,ij->i", pixels, pixels) - np.einsum("ij,ij->i", projected, projected)
     squared: Float64Array = np.maximum(residual, 0.0) / ridge

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import blas
 
 from ..cube import BoolArray
 from ..parallel import Threads
@@ -106,6 +107,6 @@ def _distances_to_others(patch: Float64Array, valid: BoolArray, kept: BoolArray)
     others = patch[around]
     if len(others) == 0:
         return None
-    mean = np.ones(len(others)) @ others / len(others)
+    mean = blas.dgemv(1.0 / len(others), others.T, np.ones(len(others)))
     others -= mean
     return other_squared(patch[middle][kept] - mean, others, RIDGE)

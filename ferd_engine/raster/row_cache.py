@@ -50,4 +50,6 @@ class RowCache:
 
     def most_rows(self, window_rows: int) -> int:
         """Return the most rows that are held while windows of this height, halo included, go down the image."""
-        return min(2 * (window_rows + self._unit_rows), self._n_rows)
+        units_of_window = -(-(window_rows - 1) // self._unit_rows) + 1
+        # Units of one row are read by the window: what is left of the last window, and the new one.
+        return min(max(units_of_window * self._unit_rows, 2 * window_rows), self._n_rows)
