@@ -11,19 +11,18 @@ from typing import Any, TextIO
 
 _WIDTH = 30
 _REDRAW_SECONDS = 0.1
-# Without a terminal a line is written each time this much more is done.
-_LINE_STEP = 0.1
+# Without a terminal a line is written this often, so that a short run adds nothing to a log file.
+_LINE_SECONDS = 5.0
 
 
 class ProgressBar:
-    """Draws one line that is overwritten on a terminal; in a log file a line for every tenth done."""
+    """Draws one line that is overwritten on a terminal; in a log file a line every five seconds."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
         self._started = time.monotonic()
-        self._drawn_at = 0.0
-        self._next_line = _LINE_STEP
+        self._drawn_at = 0.0 if self._terminal else self._started
         self._stopped = False
 
     def update(self, fraction: float, message: str) -> None:
@@ -37,8 +36,8 @@ class ProgressBar:
             bar = "#" * filled + "." * (_WIDTH - filled)
             self._stream.write(f"\r[{bar}] {fraction:4.0%} {message:<8} {self._left(fraction, now):<24}")
             self._stream.flush()
-        elif fraction >= self._next_line:
-            self._next_line = fraction - fraction % _LINE_STEP + _LINE_STEP
+        elif now - self._drawn_at >= _LINE_SECONDS:
+            self._drawn_at = now
             self._stream.write(f"{fraction:4.0%} {message} {self._left(fraction, now)}\n")
             self._stream.flush()
 
