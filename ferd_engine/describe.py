@@ -7,7 +7,7 @@ from typing import Any
 from .bands import candidates
 from .errors import FerdError
 from .options import EnhanceOptions
-from .pipeline import select_bands
+from .pipeline import select_for_model
 from .raster import Source, open_source
 from .raster.gdal_setup import gdal, gdal_exceptions
 from .report import format_band_list
@@ -55,11 +55,10 @@ def _choice(source: Source, options: EnhanceOptions) -> dict[str, Any]:
         suspects = probe(source, usable)
         facts["suspected_dead_bands"] = format_band_list(suspects)
         alive = [number for number in usable if number not in suspects]
-        selection, model = select_bands(source, alive, options, enhance=True)
+        selection, model = select_for_model(source, alive, options)
     except FerdError as error:
         # A raster on which FEN cannot run is worth describing all the same.
         return {**facts, "why": str(error)}
-    assert model is not None
     kind = "trained" if model.trained else "untrained control"
     return {
         **facts,

@@ -16,7 +16,7 @@ from .overlap import one_ahead
 from .progress import ProgressSpan
 from .raster import Source
 from .scaling import Scaling
-from .scan import Scan, valid_mask
+from .scan import valid_mask
 from .windows import Window, expand, reflected
 
 
@@ -47,12 +47,19 @@ class Enhancer:
     a hole then looks like background, not like an object with a sharp border.
     """
 
-    def __init__(self, source: Source, scanned: Scan, backend: Backend, halo_px: int) -> None:
-        assert scanned.scaling is not None
+    def __init__(
+        self,
+        source: Source,
+        numbers: tuple[int, ...],
+        scaling: Scaling,
+        mean: NDArray[np.float64],
+        backend: Backend,
+        halo_px: int,
+    ) -> None:
         self._source = source
-        self._numbers = scanned.numbers
-        self._scaling: Scaling = scanned.scaling
-        self._mean = scanned.mean.astype(source.dtype)
+        self._numbers = numbers
+        self._scaling = scaling
+        self._mean = mean.astype(source.dtype)
         self._backend = backend
         self._halo_px = halo_px
         # One block is read while the other is computed.

@@ -51,6 +51,11 @@ def select_bands(
     """Return the bands that a run takes out of the usable ones, and the model that wants them."""
     if not enhance:
         return Selection(tuple(usable), "all"), None
+    return select_for_model(source, usable, options)
+
+
+def select_for_model(source: Source, usable: Sequence[int], options: EnhanceOptions) -> tuple[Selection, Model]:
+    """Return the model for so many usable bands, and those that it takes."""
     model = choose_model(options.model, len(usable))
     return pick_bands(
         usable,
@@ -88,9 +93,11 @@ def make_plan(source: Source, options: EnhanceOptions, *, enhance: bool, context
 
 def open_enhancer(source: Source, plan: Plan, options: EnhanceOptions) -> tuple[Enhancer, Backend]:
     """Return FEN over the source, ready to run."""
-    assert plan.model is not None
+    if plan.model is None or plan.scan.scaling is None:
+        raise ValueError("This plan was made without a model, so there is nothing to enhance with.")
     backend = open_backend(plan.model, options.backend, options.device, options.threads)
-    return Enhancer(source, plan.scan, backend, plan.model.architecture.halo_px), backend
+    halo_px = plan.model.architecture.halo_px
+    return Enhancer(source, plan.scan.numbers, plan.scan.scaling, plan.scan.mean, backend, halo_px), backend
 
 
 def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, context: RunContext) -> Outcome:
@@ -99,7 +106,6 @@ def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, conte
     if not options.enhance:
         with context.part(0.0, 0.5):
             plan = make_plan(source, options, enhance=False, context=context)
-        assert plan.scan.moments is not None
         with context.part(0.5, 1.0):
             detector.score(SourceCube(source, plan.selection.numbers), plan.scan.moments, sink, context)
         return Outcome(plan, None)

@@ -26,7 +26,8 @@ _PROBE_PX = 16
 class Scan:
     """What the first pass found for the bands `numbers`.
 
-    `mean` (bands,) is over valid pixels, in the raster's units.
+    `mean` (bands,) is over valid pixels, in the raster's units; `scaling` is None and `moments` empty where they were
+    not asked for.
     """
 
     numbers: tuple[int, ...]
@@ -34,7 +35,7 @@ class Scan:
     n_valid: int
     mean: NDArray[np.float64]
     scaling: Scaling | None
-    moments: Moments | None
+    moments: Moments
 
 
 class BandExtrema:
@@ -119,7 +120,7 @@ def _pass(
     n_values_at_most = source.n_rows * source.n_cols * n_bands
     value_range = TailRange(n_values_at_most) if scaling == "percentile" else ValueRange()
     extrema = BandExtrema(len(suspects))
-    moments = Moments(n_bands) if with_moments else None
+    moments = Moments(n_bands)
     total, n_valid = np.zeros(n_bands), 0
     progress = ProgressSpan(context.progress, 0.0, 1.0)
     itemsize = np.dtype(source.dtype).itemsize
@@ -143,7 +144,7 @@ def _pass(
         total += pixels.sum(axis=0, dtype=np.float64)
         if scaling is not None and n_bands:
             value_range.add(pixels)
-        if moments is not None and n_bands:
+        if with_moments and n_bands:
             moments.add(pixels)
     if n_bands and n_valid == 0:
         raise InputError(

@@ -88,9 +88,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     results: dict[str, str] = {}
     for name in names:
         try:
-            folder = find_model(name).folder
-            assert folder is not None
-            verify_model(folder)
+            verify_model(find_model(name).folder or name)
             results[name] = ""
         except FerdError as error:
             results[name] = str(error)

@@ -112,19 +112,18 @@ class RasterWriter:
             band.SetNoDataValue(NODATA)
             band.SetDescription(info.name)
             if info.wavelength_nm is not None and not envi:
-                _set_band_wavelength(band, info)
+                _set_band_wavelength(band, info.wavelength_nm, info.fwhm_nm)
         if envi:
             _set_envi_lists(self._dataset, self._spec.bands)
 
 
-def _set_band_wavelength(band: Any, info: BandInfo) -> None:
+def _set_band_wavelength(band: Any, wavelength_nm: float, fwhm_nm: float | None) -> None:
     """Write a wavelength both as GDAL's IMAGERY domain has it and as EnMAP-Box and older tools read it."""
-    assert info.wavelength_nm is not None
-    items = {"wavelength": f"{info.wavelength_nm:.10g}", "wavelength_units": "Nanometers"}
-    imagery = {"CENTRAL_WAVELENGTH_UM": f"{info.wavelength_nm / 1e3:.10g}"}
-    if info.fwhm_nm is not None:
-        items["fwhm"] = f"{info.fwhm_nm:.10g}"
-        imagery["FWHM_UM"] = f"{info.fwhm_nm / 1e3:.10g}"
+    items = {"wavelength": f"{wavelength_nm:.10g}", "wavelength_units": "Nanometers"}
+    imagery = {"CENTRAL_WAVELENGTH_UM": f"{wavelength_nm / 1e3:.10g}"}
+    if fwhm_nm is not None:
+        items["fwhm"] = f"{fwhm_nm:.10g}"
+        imagery["FWHM_UM"] = f"{fwhm_nm / 1e3:.10g}"
     band.SetMetadata(items)
     band.SetMetadata(imagery, "IMAGERY")
 
