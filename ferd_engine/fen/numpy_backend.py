@@ -1,253 +1,20 @@
-"""FEN on numpy and scipy's BLAS alone: matrix products in cache, one pass over the rows, no row computed twice.
-
-Layout: rows of pixels, one after the other, (pixels, channels) C-contiguous, of constant width `width`. In this flat
-layout a valid 3x3 convolution is nine products, each of a slice shifted by dy * width + dx with its tap, accumulated
-in place; the last two pixels of each row mix two rows and are never used.
-
-ReLU: relu(x + b) = max(x, -b) + b. Buffers hold the maximum alone; the constant b goes into the offset of the layers
-that read them, so that a layer costs one pass over its output. A residual addition is a product that accumulates into
-the shortcut.
-
-A job is a strip of the image, worked off downwards in groups of rows. Between groups each bottleneck keeps two rows
-of its 3x3 input and one row of its shortcut.
-"""
+"""FEN on numpy and scipy's BLAS alone, which every QGIS has."""
 
 from __future__ import annotations
 
 import logging
-import math
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from threading import Lock
+from contextlib import nullcontext
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from . import blas, winograd
-from .network import Architecture, FoldedBottleneck, FoldedNetwork, Weights, fold
+from . import blas
+from .engine import RowEngine
+from .network import Architecture, Weights
 
 Float32Array = NDArray[np.float32]
 logger = logging.getLogger("ferd")
-
-# Rows per group and pixels per strip row: about a thousand pixels per product, so that a layer's input and output
-# stay in a core's cache.
-GROUP_ROWS = 4
-STRIP_COLS = 256
-# A strip is cut further only while its parts keep this many rows: each cut recomputes the halo's rows.
-MIN_JOB_ROWS = 24
-
-
-@dataclass(frozen=True)
-class _Bottleneck:
-    """Weights of a bottleneck on buffers without their constants; each floor is minus the offset of its buffer."""
-
-    folded: FoldedBottleneck
-    winograd: Float32Array
-    reduce_floor: Float32Array
-    spatial_floor: Float32Array
-    expand_floor: Float32Array
-
-
-@dataclass(frozen=True)
-class _Network:
-    """A folded network with the floors of every ReLU, float32 (channels,)."""
-
-    folded: FoldedNetwork
-    bottlenecks: tuple[_Bottleneck, ...]
-    hidden_floor: Float32Array
-    output_floor: Float32Array
-
-
-def _with_floors(folded: FoldedNetwork) -> _Network:
-    """Carry the constants of relu(x + b) = max(x, -b) + b through the layers, in float64."""
-    offset = np.zeros(folded.architecture.entry)
-    shortcut = folded.projection_bias.astype(np.float64)
-    bottlenecks = []
-    for block in folded.bottlenecks:
-        reduce = offset @ block.reduce + block.reduce_bias
-        spatial = reduce @ block.spatial.sum(axis=(0, 1), dtype=np.float64) + block.spatial_bias
-        offset = shortcut = spatial @ block.expand + block.expand_bias + shortcut
-        bottlenecks.append(
-            _Bottleneck(
-                block, winograd.transform_kernel(block.spatial), _floor(reduce), _floor(spatial), _floor(offset)
-            )
-        )
-    hidden = offset @ folded.hidden + folded.hidden_bias
-    output = hidden @ folded.output + folded.output_bias
-    return _Network(folded, tuple(bottlenecks), _floor(hidden), _floor(output))
-
-
-def _floor(offset: NDArray[np.float64]) -> Float32Array:
-    return (-offset).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """Core rows [row, row + n_rows) and columns [col, col + n_cols) of a block."""
-
-    row: int
-    col: int
-    n_rows: int
-    n_cols: int
-
-
-class _Stage:
-    """Buffers of one bottleneck within a strip.
-
-    Rows 1 onwards of `x` and 2 onwards of `a` are the group's new rows; before them lie the rows kept from the last
-    group. The first group of a strip has none, so its output begins two rows later.
-    """
-
-    def __init__(self, weights: _Bottleneck, bind: blas.Binder, max_rows: int, max_width: int) -> None:
-        self._w = weights
-        self._bind = bind
-        inner, outer = weights.folded.expand.shape
-        # Slack of one and two pixels for the last shifted slices.
-        self._x = np.zeros(((max_rows + 1) * max_width + 1, outer), np.float32)
-        self._a = np.zeros(((max_rows + 2) * max_width + 2, inner), np.float32)
-        self._transformed = np.zeros((winograd.ROWS_IN * max_width + 2, inner), np.float32)
-        self._products = np.zeros((winograd.ROWS_IN * max_width, inner), np.float32)
-
-    def new_rows(self, n: int, width: int) -> Float32Array:
-        """Return where n new rows of this bottleneck's input (or of its projection) are to be written."""
-        return self._x[width : (n + 1) * width]
-
-    def prepare(
-        self, source: Float32Array, n: int, first: bool, spatial: Float32Array, target: Float32Array
-    ) -> list[blas.Product]:
-        """Return the steps that push n new rows through and write the finished rows to `target`.
-
-        n rows finish, in a strip's first group n - 2. source : the bottleneck's input (n width, in). spatial : scratch
-        for the 3x3 output, (finished width, inner).
-        """
-        start = 2 if first else 0
-        width, size, w = len(source) // n, len(spatial), self._w
-        x, a = self._x, self._a
-        fresh = a[2 * width : (n + 2) * width]
-        # A 3x3 output lies one row and one column inside its input, and so does its shortcut.
-        centre = x[start * width + 1 : start * width + 1 + size]
-        return [
-            self._bind(source, w.folded.reduce, fresh, False),
-            partial(np.maximum, fresh, w.reduce_floor, out=fresh),
-            *self._convolve(start, spatial, width),
-            partial(np.maximum, spatial, w.spatial_floor, out=spatial),
-            self._bind(spatial, w.folded.expand, centre, True),
-            partial(np.maximum, centre, w.expand_floor, out=target),
-            partial(np.copyto, x[:width], x[n * width : (n + 1) * width]),
-            # One row at a time: with a single new row the two kept rows overlap their destination.
-            partial(np.copyto, a[:width], a[n * width : (n + 1) * width]),
-            partial(np.copyto, a[width : 2 * width], a[(n + 1) * width : (n + 2) * width]),
-        ]
-
-    def _convolve(self, row: int, spatial: Float32Array, width: int) -> list[blas.Product]:
-        """Return the steps of the 3x3 convolution of the rows from `row`: fours by Winograd, the rest directly."""
-        steps: list[blas.Product] = []
-        done, size = 0, winograd.ROWS_OUT * width
-        while done + size <= len(spatial):
-            steps += self._convolve_group(row, spatial[done : done + size], width)
-            done, row = done + size, row + winograd.ROWS_OUT
-        rest = spatial[done:]
-        for tap in range(9 if len(rest) else 0):
-            shift = (row + tap // 3) * width + tap % 3
-            kernel = self._w.folded.spatial[tap // 3, tap % 3]
-            steps.append(self._bind(self._a[shift : shift + len(rest)], kernel, rest, tap > 0))
-        return steps
-
-    def _convolve_group(self, row: int, target: Float32Array, width: int) -> list[blas.Product]:
-        """Return the steps that convolve four rows; transforms are small products over whole rows."""
-        rows_in, values = winograd.ROWS_IN, width * target.shape[1]
-        source = self._a[row * width : (row + rows_in) * width].reshape(rows_in, values)
-        transformed, products = self._transformed, self._products[: rows_in * width]
-        steps = [
-            self._bind(winograd.INPUT_TRANSFORM, source, transformed[: rows_in * width].reshape(rows_in, values), False)
-        ]
-        for index in range(rows_in):
-            rows = slice(index * width, (index + 1) * width)
-            for tap in range(3):
-                shifted = transformed[rows.start + tap : rows.stop + tap]
-                steps.append(self._bind(shifted, self._w.winograd[index, tap], products[rows], tap > 0))
-        finish = self._bind(
-            winograd.OUTPUT_TRANSFORM, products.reshape(rows_in, values), target.reshape(-1, values), False
-        )
-        return [*steps, finish]
-
-
-class _Workspace:
-    """All intermediates of one worker, for strips up to a given padded width."""
-
-    def __init__(self, network: _Network, bind: blas.Binder, max_width: int) -> None:
-        self._network = network
-        self._bind = bind
-        self.max_width = max_width
-        a = network.folded.architecture
-        self._halo_px = a.halo_px
-        rows = GROUP_ROWS + 2 * a.halo_px
-        self._entry = np.zeros((rows * max_width, a.entry), np.float32)
-        self._stages = [
-            _Stage(weights, bind, rows - 2 * index, max_width) for index, weights in enumerate(network.bottlenecks)
-        ]
-        self._spatial = np.zeros(((rows - 2) * max_width, a.inner), np.float32)
-        self._top = np.zeros((GROUP_ROWS * max_width, a.outer), np.float32)
-        self._hidden = np.zeros((GROUP_ROWS * max_width, a.hidden), np.float32)
-        self._output = np.zeros((GROUP_ROWS * max_width, a.n_bands), np.float32)
-        # Steps by (padded width, new rows, first group): a strip has at most three kinds of groups.
-        self._steps: dict[tuple[int, int, bool], list[blas.Product]] = {}
-
-    def run(self, block: Float32Array, out: Float32Array, job: _Job) -> None:
-        """Compute one job of a block (padded) into the result (core)."""
-        halo_px, width = self._halo_px, job.n_cols + 2 * self._halo_px
-        top = job.row
-        for done in range(0, job.n_rows, GROUP_ROWS):
-            rows = min(GROUP_ROWS, job.n_rows - done)
-            n_new = rows if done else rows + 2 * halo_px
-            self._enter(block[top : top + n_new, job.col : job.col + width])
-            top += n_new
-            key = (width, n_new, done == 0)
-            if key not in self._steps:
-                self._steps[key] = self._prepare(*key)
-            for step in self._steps[key]:
-                step()
-            cols = slice(job.col, job.col + job.n_cols)
-            inside = block[top - rows - halo_px : top - halo_px, cols.start + halo_px : cols.stop + halo_px]
-            output = self._output[: rows * width].reshape(rows, width, -1)[:, : job.n_cols]
-            np.add(output, inside, out=out[job.row + done : job.row + done + rows, cols])
-
-    def _enter(self, rows: Float32Array) -> None:
-        """Run the entry convolution on rows (n, width, B) of the block."""
-        n, width, n_bands = rows.shape
-        entry, matrix = self._entry[: n * width], self._network.folded.entry
-        if rows.flags.c_contiguous:
-            self._bind(rows.reshape(n * width, n_bands), matrix, entry, False)()
-            return
-        for index in range(n):
-            self._bind(rows[index], matrix, entry[index * width : (index + 1) * width], False)()
-
-    def _prepare(self, width: int, n: int, first: bool) -> list[blas.Product]:
-        """Return the steps from n new rows in `_entry` to the head's output in `_output`."""
-        entry = self._entry[: n * width]
-        projected = self._stages[0].new_rows(n, width)
-        steps = [self._bind(entry, self._network.folded.projection, projected, False)]
-        source = entry
-        for index, stage in enumerate(self._stages):
-            finished = n - 2 if first else n
-            last = index + 1 == len(self._stages)
-            target = self._top[: finished * width] if last else self._stages[index + 1].new_rows(finished, width)
-            steps += stage.prepare(source, n, first, self._spatial[: finished * width], target)
-            source, n = target, finished
-        return steps + self._prepare_head(source)
-
-    def _prepare_head(self, source: Float32Array) -> list[blas.Product]:
-        network = self._network
-        hidden, output = self._hidden[: len(source)], self._output[: len(source)]
-        return [
-            self._bind(source, network.folded.hidden, hidden, False),
-            partial(np.maximum, hidden, network.hidden_floor, out=hidden),
-            self._bind(hidden, network.folded.output, output, False),
-            partial(np.maximum, output, network.output_floor, out=output),
-            partial(np.subtract, output, network.output_floor, out=output),
-        ]
 
 
 class NumpyBackend:
@@ -256,10 +23,7 @@ class NumpyBackend:
     name = "numpy"
 
     def __init__(self, architecture: Architecture, weights: Weights, *, threads: int | None = None) -> None:
-        self._network = _with_floors(fold(architecture, weights))
-        self._halo_px = architecture.halo_px
         direct = blas.direct_binder()
-        self._bind = direct or blas.bind_wrapped
         self._own_threads = direct is not None and blas.can_set_threads()
         if threads is not None and not self._own_threads:
             logger.warning(
@@ -267,8 +31,7 @@ class NumpyBackend:
                 "or VECLIB_MAXIMUM_THREADS before the start instead."
             )
         self._workers = (threads or blas.available_threads()) if self._own_threads else 1
-        self._spare: list[_Workspace] = []
-        self._lock = Lock()
+        self._engine = RowEngine(architecture, weights, direct or blas.bind_wrapped, self._workers)
 
     def describe(self) -> str:
         """Return one line for the log."""
@@ -277,61 +40,9 @@ class NumpyBackend:
 
     def enhance(self, block: Float32Array) -> Float32Array:
         """Return the enhanced block; see `Backend.enhance`."""
-        rows, cols = block.shape[0] - 2 * self._halo_px, block.shape[1] - 2 * self._halo_px
-        out = np.empty((rows, cols, block.shape[2]), np.float32)
-        jobs = _jobs(rows, cols, self._workers)
-        if not self._own_threads:
-            for job in jobs:
-                self._run(block, out, job)
-            return out
-        with blas.single_threaded():
-            if self._workers == 1 or len(jobs) == 1:
-                for job in jobs:
-                    self._run(block, out, job)
-            else:
-                with ThreadPoolExecutor(self._workers, "ferd-fen") as pool:
-                    for finished in [pool.submit(self._run, block, out, job) for job in jobs]:
-                        finished.result()
-        return out
-
-    def _run(self, block: Float32Array, out: Float32Array, job: _Job) -> None:
-        workspace = self._take(job.n_cols + 2 * self._halo_px)
-        try:
-            workspace.run(block, out, job)
-        finally:
-            with self._lock:
-                self._spare.append(workspace)
-
-    def _take(self, width: int) -> _Workspace:
-        with self._lock:
-            workspace = self._spare.pop() if self._spare else None
-        if workspace is None or workspace.max_width < width:
-            # The narrow one is released before the wide one is made.
-            del workspace
-            workspace = _Workspace(self._network, self._bind, width)
-        return workspace
+        with blas.single_threaded() if self._own_threads else nullcontext():
+            return self._engine.enhance(block)
 
     def working_bytes(self, rows: int, cols: int) -> int:
         """Return an upper bound of what `enhance` allocates; see `Backend.working_bytes`."""
-        a = self._network.folded.architecture
-        jobs = _jobs(rows, cols, self._workers)
-        width = max(job.n_cols for job in jobs) + 2 * a.halo_px
-        pixels = (GROUP_ROWS + 2 * a.halo_px + 2) * width + 2
-        per_pixel = a.entry + a.bottlenecks * (a.inner + a.outer) + a.inner + a.outer + a.hidden + a.n_bands
-        small = 1 << 16
-        return rows * cols * a.n_bands * 4 + min(self._workers, len(jobs)) * (pixels * per_pixel * 4 + small)
-
-
-def _jobs(rows: int, cols: int, workers: int) -> list[_Job]:
-    """Cut a block into strips of at most `STRIP_COLS` columns, and the strips until every worker has its share."""
-    n_strips = math.ceil(cols / STRIP_COLS)
-    n_parts = 1
-    while (n_strips * n_parts) % workers and rows // (n_parts + 1) >= MIN_JOB_ROWS:
-        n_parts += 1
-    col_cuts = [cols * index // n_strips for index in range(n_strips + 1)]
-    row_cuts = [rows * index // n_parts for index in range(n_parts + 1)]
-    return [
-        _Job(top, left, bottom - top, right - left)
-        for top, bottom in zip(row_cuts, row_cuts[1:])
-        for left, right in zip(col_cuts, col_cuts[1:])
-    ]
+        return self._engine.working_bytes(rows, cols)

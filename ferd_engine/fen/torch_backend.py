@@ -1,39 +1,23 @@
-"""FEN on torch, CPU or CUDA: one result with the numpy backend.
-
-A block is worked off in tiles, so that intermediates stay small: each tile takes its halo from the block. Data stay
-channels-last throughout: a (rows, cols, channels) array is the transposed view of torch's layout without a copy, 1x1
-convolutions are matrix products on it, and 3x3 convolutions are valid ones. torch is imported when a backend is made.
-"""
+"""FEN on torch: on the CPU by its matrix products, on CUDA by its convolutions."""
 
 from __future__ import annotations
 
-import logging
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RunError, UsageError
-from ..windows import Window, tiles
-from .network import Architecture, Weights, fold
-
-if TYPE_CHECKING:
-    import torch
+from ..errors import UsageError
+from .blas import Product, available_threads
+from .engine import RowEngine
+from .network import Architecture, Weights
+from .torch_tiles import TorchTiles
 
 Float32Array = NDArray[np.float32]
-logger = logging.getLogger("ferd")
-
-# Pixels per tile on the CPU: beyond it intermediates leave the cache, below it the halo is recomputed too often.
-CPU_TILE_PIXELS = 1 << 14
-# Part of the free GPU memory that the tiles may fill.
-CUDA_MEMORY_PART = 0.5
 
 
 class TorchBackend:
-    """FEN by torch operations on folded weights, float32 without TF32."""
+    """FEN by torch, float32 without TF32. On the CPU each thread runs single-threaded products, as with numpy."""
 
     name = "torch"
 
@@ -42,144 +26,41 @@ class TorchBackend:
     ) -> None:
         import torch
 
-        self._torch = torch
         if device == "cuda" and not torch.cuda.is_available():
             raise UsageError("The device cuda was chosen and torch finds no CUDA device: use --device cpu or auto.")
-        kind = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
-        self._device = torch.device(kind)
-        self._threads = threads
-        self._architecture = architecture
-        self._place_weights(architecture, weights)
-        self._tile_pixels = CPU_TILE_PIXELS if kind == "cpu" else 0
-
-    def _place_weights(self, architecture: Architecture, weights: Weights) -> None:
-        folded = fold(architecture, weights)
-
-        def place(values: Float32Array) -> torch.Tensor:
-            tensor: torch.Tensor = self._torch.from_numpy(values).to(self._device)
-            return tensor
-
-        self._entry = place(folded.entry)
-        self._projection = (place(folded.projection), place(folded.projection_bias))
-        self._bottlenecks = [
-            (
-                (place(b.reduce), place(b.reduce_bias)),
-                (
-                    # (kh, kw, in, out) to torch's (out, in, kh, kw), in memory channels-last like the data.
-                    place(np.ascontiguousarray(b.spatial.transpose(3, 0, 1, 2))).permute(0, 3, 1, 2),
-                    place(b.spatial_bias),
-                ),
-                (place(b.expand), place(b.expand_bias)),
+        self._torch = torch
+        self._workers = threads or available_threads()
+        self._runner: RowEngine | TorchTiles
+        if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
+            self._where = torch.cuda.get_device_name()
+            self._runner = TorchTiles(architecture, weights, torch.device("cuda"))
+        else:
+            self._where = f"CPU, {self._workers} threads"
+            self._runner = RowEngine(
+                architecture, weights, self._bind, self._workers, partial(torch.set_num_threads, 1)
             )
-            for b in folded.bottlenecks
-        ]
-        self._hidden = (place(folded.hidden), place(folded.hidden_bias))
-        self._output = (place(folded.output), place(folded.output_bias))
+
+    def _bind(self, a: Float32Array, b: Float32Array, c: Float32Array, accumulate: bool) -> Product:
+        """Prepare a product on the arrays' own memory; see `blas`."""
+        torch = self._torch
+        left, right, target = torch.from_numpy(a), torch.from_numpy(b), torch.from_numpy(c)
+        if accumulate:
+            return partial(target.addmm_, left, right)
+        return partial(torch.mm, left, right, out=target)
 
     def describe(self) -> str:
         """Return one line for the log."""
-        version = f"torch {self._torch.__version__}"
-        if self._device.type == "cuda":
-            return f"{version}, {self._torch.cuda.get_device_name(self._device)}"
-        return f"{version}, CPU, {self._threads or self._torch.get_num_threads()} threads"
+        return f"torch {self._torch.__version__}, {self._where}"
 
     def enhance(self, block: Float32Array) -> Float32Array:
         """Return the enhanced block; see `Backend.enhance`."""
-        halo_px = self._architecture.halo_px
-        rows, cols = block.shape[0] - 2 * halo_px, block.shape[1] - 2 * halo_px
-        out = np.empty((rows, cols, block.shape[2]), np.float32)
-        with self._torch.inference_mode(), self._settings():
-            source, target = self._torch.from_numpy(block), self._torch.from_numpy(out)
-            tile_rows, tile_cols = self._tile_shape(rows, cols)
-            for tile in tiles(rows, cols, tile_rows, tile_cols):
-                self._run(source, target, tile)
-        return out
-
-    def _run(self, source: torch.Tensor, target: torch.Tensor, tile: Window) -> None:
-        """Compute one tile; where the GPU's memory does not suffice, in smaller and smaller parts."""
-        halo_px = self._architecture.halo_px
-        padded = source[tile.row_start : tile.row_stop + 2 * halo_px, tile.col_start : tile.col_stop + 2 * halo_px]
-        core = target[tile.row_start : tile.row_stop, tile.col_start : tile.col_stop]
+        # What the engine's threads set for themselves becomes the default of threads that others start later.
+        threads = self._torch.get_num_threads()
         try:
-            values = padded.to(self._device)
-            enhanced = self._forward(values)
-            inside = values[halo_px : halo_px + tile.n_rows, halo_px : halo_px + tile.n_cols]
-            if self._device.type == "cpu":
-                self._torch.add(enhanced, inside, out=core)
-            else:
-                core.copy_(enhanced.add_(inside))
-            return
-        except self._torch.cuda.OutOfMemoryError as error:
-            if tile.n_rows == 1:
-                raise RunError(
-                    "The GPU's memory does not suffice for one row of the image: close other programs on it, or use "
-                    "--device cpu."
-                ) from error
-        half = math.ceil(tile.n_rows / 2)
-        self._tile_pixels = max(self._tile_pixels // 2, 1)
-        self._torch.cuda.empty_cache()
-        logger.warning("Out of GPU memory with %d rows at a time; going on with %d.", tile.n_rows, half)
-        for part in tiles(tile.n_rows, tile.n_cols, half, tile.n_cols):
-            top = tile.row_start
-            self._run(source, target, Window(top + part.row_start, top + part.row_stop, tile.col_start, tile.col_stop))
-
-    def _forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the head's output (rows, cols, B) for a padded tile (rows + 2 halo, cols + 2 halo, B)."""
-        x = x.reshape(-1, x.shape[2]).matmul(self._entry).view(*x.shape[:2], -1)
-        shortcut = self._dense(x, *self._projection)
-        for reduce, (kernel, bias), expand in self._bottlenecks:
-            inner = self._dense(x, *reduce).relu_()
-            inner = self._torch.conv2d(inner.permute(2, 0, 1)[None], kernel, bias).relu_()[0].permute(1, 2, 0)
-            x = self._dense(inner, *expand).add_(shortcut[1:-1, 1:-1]).relu_()
-            shortcut = x
-        hidden = self._dense(x, *self._hidden).relu_()
-        return self._dense(hidden, *self._output).relu_()
-
-    def _dense(self, x: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        pixels = x.reshape(-1, x.shape[2])
-        return self._torch.addmm(bias, pixels, matrix).view(x.shape[0], x.shape[1], -1)
-
-    @contextmanager
-    def _settings(self) -> Iterator[None]:
-        """Use the threads asked for and full float32, and leave torch's settings as they were."""
-        torch = self._torch
-        threads, tf32 = torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32
-        if self._threads is not None:
-            torch.set_num_threads(self._threads)
-        try:
-            if self._device.type == "cpu":
-                yield
-                return
-            torch.backends.cuda.matmul.allow_tf32 = False
-            with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-                yield
+            return self._runner.enhance(block)
         finally:
-            if self._threads is not None:
-                torch.set_num_threads(threads)
-            if self._device.type == "cuda":
-                torch.backends.cuda.matmul.allow_tf32 = tf32
-
-    def _bytes_per_pixel(self) -> int:
-        a = self._architecture
-        return 4 * (a.entry + 2 * a.inner + 3 * a.outer + a.hidden + 2 * a.n_bands)
-
-    def _tile_shape(self, rows: int, cols: int) -> tuple[int, int]:
-        """Return rows and columns of a tile: near-square, so that the halo's share is small."""
-        if self._tile_pixels == 0:
-            free, _ = self._torch.cuda.mem_get_info(self._device)
-            self._tile_pixels = max(int(free * CUDA_MEMORY_PART) // self._bytes_per_pixel(), 1)
-        side = math.isqrt(self._tile_pixels)
-        tile_cols = math.ceil(cols / math.ceil(cols / (2 * side)))
-        tile_rows = max(self._tile_pixels // tile_cols, 1)
-        return math.ceil(rows / math.ceil(rows / tile_rows)), tile_cols
+            self._torch.set_num_threads(threads)
 
     def working_bytes(self, rows: int, cols: int) -> int:
         """Return an upper bound of what `enhance` allocates in main memory; see `Backend.working_bytes`."""
-        a = self._architecture
-        result = rows * cols * a.n_bands * 4
-        # Library buffers: packed weights and GEMM panels, or the staging buffer of a transfer.
-        fixed = 32 << 20
-        if self._device.type == "cuda":
-            return 2 * result + fixed
-        tile_rows, tile_cols = self._tile_shape(rows, cols)
-        return result + (tile_rows + 2 * a.halo_px) * (tile_cols + 2 * a.halo_px) * self._bytes_per_pixel() + fixed
+        return self._runner.working_bytes(rows, cols)
