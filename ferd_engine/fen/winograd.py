@@ -53,5 +53,7 @@ _KERNEL_TRANSFORM = np.array(
 def transform_kernel(kernel: Float32Array) -> Float32Array:
     """Return the transformed kernel (6, 3, in, out) of a kernel (3 rows, 3 columns, in, out), in float64 inside."""
     # Not by numpy's BLAS, which is another one inside QGIS: the weights must come out the same to the last bit.
-    transformed = np.einsum("ij,jkab->ikab", _KERNEL_TRANSFORM, kernel.astype(np.float64))
-    return transformed.astype(np.float32)
+    transformed: Float32Array = np.einsum("ij,jkab->ikab", _KERNEL_TRANSFORM, kernel, dtype=np.float64).astype(
+        np.float32
+    )
+    return transformed
