@@ -126,8 +126,7 @@ def verify_model(folder: str | Path) -> Model:
     model = load_model(folder)
     side = 2 * model.architecture.halo_px + 3
     probe = np.random.RandomState(0).uniform(-0.1, 0.1, (side, side, model.n_bands)).astype(np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):
-        enhanced = NumpyBackend(model.architecture, model.weights, threads=1).enhance(probe)
+    enhanced = NumpyBackend(model.architecture, model.weights, threads=1).enhance(probe)
     if not np.isfinite(enhanced).all():
         raise ModelError(f"The model in {folder} gives NaN or infinity for an ordinary image; do not use it.")
     return model

@@ -280,14 +280,22 @@ class RowEngine:
         jobs = _jobs(rows, cols, self._workers)
         n_threads = min(self._workers, len(jobs))
         with ThreadPoolExecutor(n_threads, "ferd-fen", self._prepare_worker or _nothing) as pool:
-            for finished in [pool.submit(self._run, block, out, job) for job in jobs]:
-                finished.result()
+            futures = [pool.submit(self._run, block, out, job) for job in jobs]
+            try:
+                for future in futures:
+                    future.result()
+            finally:
+                # After an error or an interrupt, jobs that have not begun must not hold up the caller.
+                for future in futures:
+                    future.cancel()
         return out
 
     def _run(self, block: Float32Array, out: Float32Array, job: _Job) -> None:
         workspace = self._take(job.n_cols + 2 * self._architecture.halo_px)
         try:
-            workspace.run(block, out, job)
+            # The unused pixels at the rows' ends may overflow; so may all with weights that `verify_model` refuses.
+            with np.errstate(over="ignore", invalid="ignore"):
+                workspace.run(block, out, job)
         finally:
             with self._lock:
                 self._spare.append(workspace)

@@ -98,8 +98,11 @@ def find_source(src: Path) -> _Source:
     if not src.is_dir():
         raise ModelError(f"There is no folder or file {src}: check the path of the model to import.")
     found: list[_Source] = []
-    for folder in _folders(src, _SEARCH_DEPTH):
-        found += _sources_in(folder)
+    try:
+        for folder in _folders(src, _SEARCH_DEPTH):
+            found += _sources_in(folder)
+    except OSError as error:
+        raise ModelError(f"Cannot look into {error.filename} ({error.strerror}): check its permissions.") from error
     if len(found) == 1:
         return found[0]
     if found:

@@ -62,7 +62,11 @@ def _installed() -> dict[str, Path]:
     if not folder.is_dir():
         return {}
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise ModelError(f"Cannot look into {folder} ({error.strerror}): check its permissions.") from error
+    for path in paths:
         if not (path / CARD_FILE).is_file() or path.name in DEFAULT_NAMES:
             continue
         try:
@@ -89,13 +93,21 @@ def find_model(name_or_folder: str | Path) -> Model:
     installed = _installed()
     if text in installed:
         return load_model(installed[text])
-    if Path(text).is_dir():
+    if _is_folder(text):
         return load_model(text)
     known = ", ".join([*DEFAULT_NAMES, *installed])
     raise ModelError(
         f"There is no model {text[:200]!r}, neither by name nor as a folder: the models here are {known}; "
         "`ferd models import` adds one."
     )
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text).is_dir()
+    except (OSError, ValueError):
+        # Too long for a path, or with a character that no path has.
+        return False
 
 
 def default_model(n_bands_available: int) -> Model:
@@ -113,7 +125,9 @@ def choose_model(name: str | Path | None, n_bands_available: int) -> Model:
     if wanted.n_bands <= n_bands_available:
         return wanted
     family = [wanted]
-    if name is None or str(name) == wanted.name:
+    if name is None:
+        family = [find_model(default) for default in DEFAULT_NAMES]
+    elif str(name) == wanted.name:
         family += _siblings(wanted.name)
     fitting = [model for model in family if model.n_bands <= n_bands_available]
     if fitting:

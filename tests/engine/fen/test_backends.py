@@ -130,6 +130,24 @@ def test_concurrent_calls_of_one_backend_do_not_mix() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(alone, together))
 
 
+def test_an_error_in_a_job_reaches_the_caller_and_leaves_the_backend_usable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    architecture = Architecture(7, entry=8, inner=8, outer=16, hidden=8)
+    backend = NumpyBackend(architecture, random_weights(architecture, 2), threads=2)
+    block = mirrored(random_image(64, 40, 7), 3)
+    before = backend.enhance(block)
+    with monkeypatch.context() as patch:
+
+        def fail(*_: Any) -> None:
+            raise MemoryError
+
+        patch.setattr(engine._Workspace, "run", fail)
+        with pytest.raises(MemoryError):
+            backend.enhance(block)
+    assert np.array_equal(backend.enhance(block), before)
+
+
 @pytest.mark.parametrize("shape", [(40, 30), (3, 7), (129, 70)])
 def test_without_a_direct_product_the_wrapper_does_the_work(
     shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

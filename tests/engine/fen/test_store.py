@@ -129,3 +129,22 @@ def test_a_damaged_sibling_is_passed_over() -> None:
     (_install("ng-10", 10) / "weights.safetensors").write_bytes(b"x")
     _install("ng-5", 5)
     assert store.choose_model("ng-20", 12).name == "ng-5"
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "../../etc", ""])
+def test_names_that_are_no_path_are_unknown(name: str) -> None:
+    with pytest.raises(ModelError):
+        store.find_model(name)
+
+
+def test_an_unreadable_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    store.user_folder().mkdir()
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ModelError, match="Permission denied"):
+        store.find_model("mine-9")
+    # The embedded models do not depend on it.
+    assert store.default_model(60).name == "fen-50"
