@@ -112,7 +112,7 @@ def _is_folder(text: str) -> bool:
 
 def default_model(n_bands_available: int) -> Model:
     """Return the largest embedded model that takes at most this many bands; raises `InputError` where none does."""
-    return choose_model(DEFAULT_NAMES[0], n_bands_available)
+    return choose_model(None, n_bands_available)
 
 
 def choose_model(name: str | Path | None, n_bands_available: int) -> Model:
