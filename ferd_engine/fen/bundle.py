@@ -120,16 +120,21 @@ def load_model(folder: str | Path) -> Model:
 
 
 def verify_model(folder: str | Path) -> Model:
-    """Load a model, run it once on a small seeded probe, and return it; raises `ModelError` where that fails."""
+    """Load a model, run it once, and return it; raises `ModelError` where that fails."""
+    model = load_model(folder)
+    check_runs(model)
+    return model
+
+
+def check_runs(model: Model) -> None:
+    """Run the model on a small seeded probe; raises `ModelError` where the result is not finite."""
     from .numpy_backend import NumpyBackend
 
-    model = load_model(folder)
     side = 2 * model.architecture.halo_px + 3
     probe = np.random.RandomState(0).uniform(-0.1, 0.1, (side, side, model.n_bands)).astype(np.float32)
     enhanced = NumpyBackend(model.architecture, model.weights, threads=1).enhance(probe)
     if not np.isfinite(enhanced).all():
-        raise ModelError(f"The model in {folder} gives NaN or infinity for an ordinary image; do not use it.")
-    return model
+        raise ModelError(f"The model {model.name} gives NaN or infinity for an ordinary image; do not use it.")
 
 
 def _read_card(path: Path) -> dict[str, Any]:

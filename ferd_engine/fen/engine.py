@@ -79,7 +79,9 @@ def _with_floors(folded: FoldedNetwork) -> _Network:
 
 
 def _floor(offset: NDArray[np.float64]) -> Float32Array:
-    return (-offset).astype(np.float32)
+    # Beyond float32 the output is NaN, which `bundle.check_runs` refuses.
+    with np.errstate(over="ignore"):
+        return (-offset).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -293,7 +295,7 @@ class RowEngine:
     def _run(self, block: Float32Array, out: Float32Array, job: _Job) -> None:
         workspace = self._take(job.n_cols + 2 * self._architecture.halo_px)
         try:
-            # The unused pixels at the rows' ends may overflow; so may all with weights that `verify_model` refuses.
+            # The unused pixels at the rows' ends may overflow; so may all with weights that `bundle.check_runs` refuses.
             with np.errstate(over="ignore", invalid="ignore"):
                 workspace.run(block, out, job)
         finally:

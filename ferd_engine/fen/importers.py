@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError, RunError
 from . import archives, safetensors
 from .backend import require_torch
-from .bundle import CARD_FILE, Model, check_name, check_weights, load_model, save_model
+from .bundle import CARD_FILE, Model, check_name, check_runs, check_weights, load_model, save_model
 from .import_worker import PROBE_SHAPE
 from .network import Architecture, infer_architecture
 from .numpy_backend import NumpyBackend
@@ -84,6 +84,7 @@ def import_model(
     else:
         details = {"licence": licence, "sensor": sensor, "wavelengths": wavelengths}
         model = _read_foreign(source, name, details, interpreter, timeout_s)
+    check_runs(model)
     saved = save_model(model, user_folder() / name, overwrite=overwrite)
     logger.info("Imported %s (%s, %d bands) into %s", name, source.kind, saved.n_bands, saved.folder)
     return saved

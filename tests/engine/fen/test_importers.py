@@ -168,6 +168,16 @@ def test_names_that_are_taken_or_unusable_are_refused(tmp_path: Path) -> None:
     assert store.find_model("safe-6").sensor == "new"
 
 
+def test_a_model_that_overflows_on_any_image_is_refused(tmp_path: Path) -> None:
+    weights = dict(WEIGHTS)
+    for name in ("conv1.weight", "conv2.weight", "layer1.0.downsample.0.weight", "convh.weight"):
+        weights[name] = np.full(weights[name].shape, 1e25, np.float32)
+    (tmp_path / "net.safetensors").write_bytes(encode(weights, {}))
+    with pytest.raises(ModelError, match="NaN or infinity for an ordinary image"):
+        import_model(tmp_path / "net.safetensors", "safe-6")
+    assert not (tmp_path / "models").exists()
+
+
 def test_places_without_exactly_one_model_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no folder or file"):
         find_source(tmp_path / "nowhere")
