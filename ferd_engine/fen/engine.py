@@ -295,7 +295,7 @@ class RowEngine:
     def _run(self, block: Float32Array, out: Float32Array, job: _Job) -> None:
         workspace = self._take(job.n_cols + 2 * self._architecture.halo_px)
         try:
-            # The unused pixels at the rows' ends may overflow; so may all with weights that `bundle.check_runs` refuses.
+            # Unused pixels at the rows' ends may overflow; so may all with weights that `check_runs` refuses.
             with np.errstate(over="ignore", invalid="ignore"):
                 workspace.run(block, out, job)
         finally:
