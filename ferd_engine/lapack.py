@@ -3,7 +3,8 @@
 scipy's wrappers hold the lock, and a BLAS's own threads gain little on matrices of a few hundred rows. scipy publishes
 the addresses of its routines in `scipy.linalg.cython_blas` and `cython_lapack` for compiled callers; ctypes calls them
 and releases the lock, so that Python threads work on different matrices at once. Where an address cannot be used,
-scipy's wrappers do the same one at a time.
+scipy's wrappers do the same one at a time. numpy's own products are not used beside them: inside QGIS on Linux another
+library answers for numpy's BLAS, a slow one.
 
 A symmetric matrix is given by its upper triangle in row-major order (Fortran's lower one); what lies below the diagonal
 is neither read nor written. Arrays are C-contiguous float64.
@@ -45,6 +46,8 @@ _syrk = published(cython_blas, "dsyrk", "cciiddiddi")
 _trmm = published(cython_blas, "dtrmm", "cccciiddidi")
 _trsm = published(cython_blas, "dtrsm", "cccciiddidi")
 _potrf = published(cython_lapack, "dpotrf", "cidii")
+_gemm = published(cython_blas, "dgemm", "cciiiddididdi")
+_gemv = published(cython_blas, "dgemv", "ciiddididdi")
 
 # BLAS takes every argument by address; these live as long as the program.
 _letters = {letter: ctypes.c_char(letter.encode()) for letter in "LNT"}
@@ -72,7 +75,7 @@ def _data(array: Float64Array) -> int:
 
 def runs_unlocked() -> bool:
     """Say whether the routines release the interpreter lock, so that threads gain from calling them."""
-    return None not in (_syrk, _trmm, _trsm, _potrf)
+    return None not in (_syrk, _trmm, _trsm, _potrf, _gemm, _gemv)
 
 
 def add_gram(rows: Float64Array, gram: Float64Array) -> None:
@@ -91,6 +94,36 @@ def row_gram(rows: Float64Array, gram: Float64Array) -> None:
         blas.dsyrk(1.0, rows.T, beta=0.0, c=gram.T, trans=1, lower=1, overwrite_c=1)
         return
     _syrk(_L, _T, _size(n), _size(k), _ONE, _data(rows), _size(k), _ZERO, _data(gram), _size(n))
+
+
+def row_products(left: Float64Array, right: Float64Array) -> Float64Array:
+    """Return left right^T (k, n) of rows left (k, m) and right (n, m)."""
+    (k, m), n = left.shape, len(right)
+    products = np.empty((k, n))
+    if _gemm is None:
+        products[...] = blas.dgemm(1.0, right.T, left.T, trans_a=1).T
+        return products
+    _gemm(
+        *(_T, _N, _size(n), _size(k), _size(m), _ONE, _data(right), _size(m)),
+        *(_data(left), _size(m), _ZERO, _data(products), _size(n)),
+    )
+    return products
+
+
+def column_means(rows: Float64Array) -> Float64Array:
+    """Return the means (k,) of the columns of rows (n, k), n at least 1."""
+    n, k = rows.shape
+    ones = np.ones(n)
+    if _gemv is None:
+        sums: Float64Array = blas.dgemv(1.0, rows.T, ones)
+    else:
+        sums = np.empty(k)
+        _gemv(
+            *(_N, _size(k), _size(n), _ONE, _data(rows), _size(k)),
+            *(_data(ones), _size(1), _ZERO, _data(sums), _size(1)),
+        )
+    sums /= n
+    return sums
 
 
 def cholesky(matrix: Float64Array) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .lapack import add_gram
+from .lapack import add_gram, column_means
 from .parallel import thread_count, threads
 
 Float64Array = NDArray[np.float64]
@@ -62,19 +62,18 @@ class Moments:
     def _add(self, pixels: NDArray[np.floating[Any]]) -> None:
         step = max(_PART_VALUES // self.n_bands, 1)
         part = np.empty((min(step, len(pixels)), self.n_bands))
-        ones = np.ones(len(part))
         for start in range(0, len(pixels), step):
             values = pixels[start : start + step]
-            self._add_part(values, part[: len(values)], ones[: len(values)])
+            self._add_part(values, part[: len(values)])
 
-    def _add_part(self, values: NDArray[np.floating[Any]], part: Float64Array, ones: Float64Array) -> None:
+    def _add_part(self, values: NDArray[np.floating[Any]], part: Float64Array) -> None:
         np.minimum(self._minimum, values.min(axis=0), out=self._minimum)
         np.maximum(self._maximum, values.max(axis=0), out=self._maximum)
         part[...] = values
         if self.count == 0:
             self._origin[...] = part[0]
         part -= self._origin
-        mean = ones @ part / len(part)
+        mean = column_means(part)
         part -= mean
         add_gram(part, self._scatter)
         self._merge_mean(len(part), mean)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from ..context import RunContext
-from ..lapack import multiply_rows
+from ..lapack import multiply_rows, row_products
 from ..parallel import threads
 from ..statistics import Float64Array, Moments
 
@@ -51,8 +51,8 @@ class Mahalanobis:
         if self._triangle is not None:
             self._triangle *= inverse_deviation[:, None]
             return
-        self._projection = _inverse_root(correlation) * inverse_deviation[:, None]
-        self.rank = self._projection.shape[1]
+        self._projection = np.ascontiguousarray(_inverse_root(correlation).T * inverse_deviation)
+        self.rank = len(self._projection)
 
     def distances(self, pixels: NDArray[np.floating[Any]]) -> Float64Array:
         """Return the squared distances (n,) of pixels (n, n_bands), float32 or float64."""
@@ -71,15 +71,16 @@ class Mahalanobis:
         buffer = np.empty((min(step, len(pixels)), self.n_bands))
         for start in range(0, len(pixels), step):
             values = pixels[start : start + step]
-            part = buffer[: len(values)]
-            part[...] = values
-            part -= self.mean
-            whitened = part
-            if self._triangle is None:
-                whitened = part @ self._projection
-            else:
-                multiply_rows(part, self._triangle)
+            whitened = self._whiten(values, buffer[: len(values)])
             np.einsum("ij,ij->i", whitened, whitened, out=distances[start : start + step])
+
+    def _whiten(self, pixels: NDArray[np.floating[Any]], buffer: Float64Array) -> Float64Array:
+        buffer[...] = pixels
+        buffer -= self.mean
+        if self._triangle is None:
+            return row_products(buffer, self._projection)
+        multiply_rows(buffer, self._triangle)
+        return buffer
 
 
 def mahalanobis(moments: Moments, context: RunContext) -> Mahalanobis:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import blas
 from scipy.linalg import lapack as scipy_lapack
 
 from ..cube import BoolArray
 from ..errors import RunError
-from ..lapack import cholesky, multiply_rows, row_gram, solve_rows
+from ..lapack import cholesky, multiply_rows, row_gram, row_products, solve_rows
 from ..statistics import Float64Array
 
 NOT_DEFINITE = (
@@ -53,7 +52,7 @@ def own_squared(blocks: Float64Array, valid: BoolArray, ridge: float) -> Float64
     if not valid.all():
         blocks[~valid] = 0.0
     weights = np.maximum(counts - 1.0, 1.0)[:, None]
-    grams: Float64Array = np.einsum("nik,njk->nij", blocks, blocks)
+    grams = np.stack([row_products(block, block) for block in blocks])
     diagonal = np.einsum("njj->nj", grams)
     diagonal += weights * ridge
     inverse_diagonal = np.einsum("njj->nj", np.linalg.inv(grams))
@@ -73,8 +72,7 @@ def other_squared(pixels: Float64Array, centred: Float64Array, ridge: float) -> 
     factor.flat[:: n + 1] += max(n - 1, 1) * ridge
     if not cholesky(factor):
         raise RunError(NOT_DEFINITE)
-    # scipy's BLAS: numpy's is another, slower one inside QGIS on Linux.
-    projected: Float64Array = blas.dgemm(1.0, centred.T, pixels.T, trans_a=1).T
+    projected = row_products(pixels, centred)
     solve_rows(factor, projected)
     residual = np.einsum("ij,ij->i", pixels, pixels) - np.einsum("ij,ij->i", projected, projected)
     squared: Float64Array = np.maximum(residual, 0.0) / ridge

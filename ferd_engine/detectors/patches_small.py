@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas
 
 from ..cube import BoolArray
+from ..lapack import column_means
 from ..parallel import Threads
 from ..statistics import Float64Array
 from ..windows import Window, tiles
@@ -107,6 +107,6 @@ def _distances_to_others(patch: Float64Array, valid: BoolArray, kept: BoolArray)
     others = patch[around]
     if len(others) == 0:
         return None
-    mean = blas.dgemv(1.0 / len(others), others.T, np.ones(len(others)))
+    mean = column_means(others)
     others -= mean
     return other_squared(patch[middle][kept] - mean, others, RIDGE)

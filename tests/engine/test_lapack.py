@@ -10,7 +10,7 @@ from scipy.linalg import cython_blas
 
 from ferd_engine import lapack
 
-ROUTINES = ("_syrk", "_trmm", "_trsm", "_potrf")
+ROUTINES = ("_syrk", "_trmm", "_trsm", "_potrf", "_gemm", "_gemv")
 
 
 @pytest.fixture(params=["published", "wrapped"])
@@ -36,6 +36,16 @@ def test_gram_matrices() -> None:
     gram = np.full((7, 7), np.nan)
     lapack.row_gram(rows, gram)
     np.testing.assert_allclose(gram[np.triu_indices(7)], (rows @ rows.T)[np.triu_indices(7)], rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.usefixtures("_path")
+def test_products_and_means() -> None:
+    rng = np.random.default_rng(2)
+    left, right = rng.standard_normal((4, 7)), rng.standard_normal((9, 7))
+    np.testing.assert_allclose(lapack.row_products(left, right), left @ right.T, rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(lapack.column_means(right), right.mean(axis=0), rtol=1e-13, atol=1e-15)
+    assert lapack.row_products(left[:0], right).shape == (0, 9)
+    np.testing.assert_array_equal(lapack.column_means(right[:1]), right[0])
 
 
 @pytest.mark.usefixtures("_path")
