@@ -7,12 +7,14 @@ scipy's wrappers do the same one at a time. numpy's own products are not used be
 library answers for numpy's BLAS, a slow one.
 
 A symmetric matrix is given by its upper triangle in row-major order (Fortran's lower one); what lies below the diagonal
-is neither read nor written. Arrays are C-contiguous float64.
+is neither read nor written. Arrays are C-contiguous float64. Most routines take stacks, (..., rows, cols), too: one
+call for many small matrices leaves the interpreter little to do between them.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
@@ -73,6 +75,18 @@ def _data(array: Float64Array) -> int:
     return address
 
 
+def _addresses(stack: Float64Array) -> range:
+    """Return the address of each matrix of a stack (..., rows, cols)."""
+    start, step = _data(stack), 8 * stack.shape[-2] * stack.shape[-1]
+    # An empty matrix has no step, and nothing to do.
+    return range(start, start + 8 * stack.size, step) if stack.size else range(0)
+
+
+def _matrices(stack: Float64Array) -> Float64Array:
+    """Return a stack (..., rows, cols) as views (n, rows, cols)."""
+    return stack.reshape(math.prod(stack.shape[:-2]), *stack.shape[-2:])
+
+
 def runs_unlocked() -> bool:
     """Say whether the routines release the interpreter lock, so that threads gain from calling them."""
     return None not in (_syrk, _trmm, _trsm, _potrf, _gemm, _gemv)
@@ -88,25 +102,28 @@ def add_gram(rows: Float64Array, gram: Float64Array) -> None:
 
 
 def row_gram(rows: Float64Array, gram: Float64Array) -> None:
-    """Store rows rows^T of rows (n, k) in gram (n, n)."""
-    n, k = rows.shape
+    """Store rows rows^T of rows (..., n, k) in gram (..., n, n)."""
+    n, k = rows.shape[-2:]
     if _syrk is None:
-        blas.dsyrk(1.0, rows.T, beta=0.0, c=gram.T, trans=1, lower=1, overwrite_c=1)
+        for matrix, result in zip(_matrices(rows), _matrices(gram)):
+            blas.dsyrk(1.0, matrix.T, beta=0.0, c=result.T, trans=1, lower=1, overwrite_c=1)
         return
-    _syrk(_L, _T, _size(n), _size(k), _ONE, _data(rows), _size(k), _ZERO, _data(gram), _size(n))
+    rank, size = _size(k), _size(n)
+    for source, target in zip(_addresses(rows), _addresses(gram)):
+        _syrk(_L, _T, size, rank, _ONE, source, rank, _ZERO, target, size)
 
 
 def row_products(left: Float64Array, right: Float64Array) -> Float64Array:
-    """Return left right^T (k, n) of rows left (k, m) and right (n, m)."""
-    (k, m), n = left.shape, len(right)
-    products = np.empty((k, n))
+    """Return left right^T (..., k, n) of rows left (..., k, m) and right (..., n, m)."""
+    (k, m), n = left.shape[-2:], right.shape[-2]
+    products = np.empty((*left.shape[:-1], n))
     if _gemm is None:
-        products[...] = blas.dgemm(1.0, right.T, left.T, trans_a=1).T
+        for one, other, result in zip(_matrices(left), _matrices(right), _matrices(products)):
+            result[...] = blas.dgemm(1.0, other.T, one.T, trans_a=1).T
         return products
-    _gemm(
-        *(_T, _N, _size(n), _size(k), _size(m), _ONE, _data(right), _size(m)),
-        *(_data(left), _size(m), _ZERO, _data(products), _size(n)),
-    )
+    height, inner, width = _size(k), _size(m), _size(n)
+    for one, other, result in zip(_addresses(left), _addresses(right), _addresses(products)):
+        _gemm(_T, _N, width, height, inner, _ONE, other, inner, one, inner, _ZERO, result, width)
     return products
 
 
@@ -127,25 +144,32 @@ def column_means(rows: Float64Array) -> Float64Array:
 
 
 def cholesky(matrix: Float64Array) -> bool:
-    """Replace a matrix (n, n) by its upper factor R, matrix = R^T R; False where it is not positive definite."""
-    n = len(matrix)
+    """Replace matrices (..., n, n) by their upper factors R, matrix = R^T R; False if one is not positive definite."""
+    n = matrix.shape[-1]
     if _potrf is None:
-        return not lapack.dpotrf(matrix.T, lower=1, clean=0, overwrite_a=1)[1]
-    status = ctypes.c_int(0)
-    _potrf(_L, _size(n), _data(matrix), _size(n), ctypes.addressof(status))
-    return status.value == 0
+        failures = [lapack.dpotrf(one.T, lower=1, clean=0, overwrite_a=1)[1] for one in _matrices(matrix)]
+        return not any(failures)
+    status, size = ctypes.c_int(0), _size(n)
+    definite = True
+    for address in _addresses(matrix):
+        _potrf(_L, size, address, size, ctypes.addressof(status))
+        definite = definite and status.value == 0
+    return definite
 
 
 def solve_rows(factor: Float64Array, rows: Float64Array) -> None:
-    """Replace each row r of rows (k, n) by R^-T r, for the upper factor R (n, n) of `cholesky`.
+    """Replace each row r of rows (..., k, n) by R^-T r, for the upper factor R (..., n, n) of `cholesky`.
 
     Squared lengths of the results are r^T matrix^-1 r.
     """
-    k, n = rows.shape
+    k, n = rows.shape[-2:]
     if _trsm is None:
-        blas.dtrsm(1.0, factor.T, rows.T, lower=1, overwrite_b=1)
+        for one, solved in zip(_matrices(factor), _matrices(rows)):
+            blas.dtrsm(1.0, one.T, solved.T, lower=1, overwrite_b=1)
         return
-    _trsm(_L, _L, _N, _N, _size(n), _size(k), _ONE, _data(factor), _size(n), _data(rows), _size(n))
+    size, count = _size(n), _size(k)
+    for one, solved in zip(_addresses(factor), _addresses(rows)):
+        _trsm(_L, _L, _N, _N, size, count, _ONE, one, size, solved, size)
 
 
 def multiply_rows(rows: Float64Array, upper: Float64Array) -> None:

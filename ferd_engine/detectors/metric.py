@@ -41,39 +41,59 @@ class Metric:
 def own_squared(blocks: Float64Array, valid: BoolArray, ridge: float) -> Float64Array:
     """Return squared distances (n, m) of the pixels of n blocks to their own block's covariance plus ridge * I.
 
-    `blocks` (n, m, B), m < B, is overwritten; `valid` (n, m) says which pixels count, distances of others mean nothing.
-    With the centred pixels Y of a block of k, G = Y Y^T and c = (k - 1) * ridge, the push-through identity gives
+    `blocks` (n, m, B), m < B; `valid` (n, m) says which pixels count, distances of others mean nothing. With the
+    centred pixels Y of a block of k, G = Y Y^T and c = (k - 1) * ridge, the push-through identity gives
     (k - 1) diag(G (G + c I)^-1) = (k - 1) (1 - c diag((G + c I)^-1)). One pixel alone has the distance 0.
     """
-    counts = valid.sum(axis=1)
-    if not valid.all():
-        blocks[~valid] = 0.0
-    blocks -= blocks.sum(axis=1, keepdims=True) / np.maximum(counts, 1)[:, None, None]
-    if not valid.all():
-        blocks[~valid] = 0.0
-    weights = np.maximum(counts - 1.0, 1.0)[:, None]
-    grams = np.stack([row_products(block, block) for block in blocks])
-    diagonal = np.einsum("njj->nj", grams)
-    diagonal += weights * ridge
-    inverse_diagonal = np.einsum("njj->nj", np.linalg.inv(grams))
-    squared: Float64Array = weights * np.maximum(1.0 - weights * ridge * inverse_diagonal, 0.0)
+    centred = blocks - _means(blocks, valid)
+    factors, weights = _gram_factors(centred, valid, ridge)
+    rows = np.empty_like(factors)
+    rows[...] = np.eye(blocks.shape[1])
+    solve_rows(factors, rows)
+    inverse_diagonals = np.einsum("nij,nij->ni", rows, rows)
+    squared: Float64Array = weights * np.maximum(1.0 - weights * ridge * inverse_diagonals, 0.0)
     return squared
 
 
-def other_squared(pixels: Float64Array, centred: Float64Array, ridge: float) -> Float64Array:
-    """Return squared distances (k,) of pixels (k, B) to the covariance (n - 1) of n < B other pixels plus ridge * I.
+def others_squared(blocks: Float64Array, others: Float64Array, valid: BoolArray, ridge: float) -> Float64Array:
+    """Return squared distances (n, m) of the pixels of n blocks to the covariance of other pixels plus ridge * I.
 
-    Both are centred on the mean of the others, `centred` (n, B). Woodbury's identity with N = centred, G = N N^T and
-    c = (n - 1) * ridge gives (|z|^2 - (N z)^T (G + c I)^-1 N z) / ridge.
+    `blocks` (n, m, B); `others` (n, k, B), overwritten, k <= B; `valid` (n, k) says which of them count, distances of a
+    block where none does mean nothing. With a block's pixels z and its others N, centred on the mean of j others,
+    G = N N^T and c = (j - 1) * ridge, Woodbury's identity gives (|z|^2 - (N z)^T (G + c I)^-1 N z) / ridge.
     """
-    n = len(centred)
-    factor = np.empty((n, n))
-    row_gram(centred, factor)
-    factor.flat[:: n + 1] += max(n - 1, 1) * ridge
-    if not cholesky(factor):
-        raise RunError(NOT_DEFINITE)
-    projected = row_products(pixels, centred)
-    solve_rows(factor, projected)
-    residual = np.einsum("ij,ij->i", pixels, pixels) - np.einsum("ij,ij->i", projected, projected)
-    squared: Float64Array = np.maximum(residual, 0.0) / ridge
+    means = _means(others, valid)
+    others -= means
+    centred = blocks - means
+    factors, _ = _gram_factors(others, valid, ridge)
+    projected = row_products(centred, others)
+    solve_rows(factors, projected)
+    residuals = np.einsum("nij,nij->ni", centred, centred) - np.einsum("nij,nij->ni", projected, projected)
+    squared: Float64Array = np.maximum(residuals, 0.0) / ridge
     return squared
+
+
+def _means(pixels: Float64Array, valid: BoolArray) -> Float64Array:
+    """Return the means (n, 1, B) of the valid ones among pixels (n, k, B), whose other ones are set to 0."""
+    if not valid.all():
+        pixels[~valid] = 0.0
+    means: Float64Array = pixels.sum(axis=1, keepdims=True)
+    means /= np.maximum(valid.sum(axis=1), 1)[:, None, None]
+    return means
+
+
+def _gram_factors(centred: Float64Array, valid: BoolArray, ridge: float) -> tuple[Float64Array, Float64Array]:
+    """Return the factors (n, k, k) of Y Y^T + (count - 1) * ridge * I, and count - 1 (n, 1), at least 1.
+
+    Pixels (n, k, B) that do not count are set to 0: then they add nothing to a distance.
+    """
+    if not valid.all():
+        centred[~valid] = 0.0
+    weights = np.maximum(valid.sum(axis=1, keepdims=True) - 1.0, 1.0)
+    factors = np.empty((*valid.shape, valid.shape[1]))
+    row_gram(centred, factors)
+    diagonals = np.einsum("nii->ni", factors)
+    diagonals += weights * ridge
+    if not cholesky(factors):
+        raise RunError(NOT_DEFINITE)
+    return factors, weights

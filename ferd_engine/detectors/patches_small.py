@@ -10,26 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cube import BoolArray
-from ..lapack import column_means
 from ..parallel import Threads
 from ..statistics import Float64Array
 from ..windows import Window, tiles
-from .metric import other_squared, own_squared
+from .metric import others_squared, own_squared
 from .patches import RIDGE, WINDOW_BYTES, Distances, PatchScene, Tile
 
-# Blocks of one job, with their neighbours, stay in the second-level cache.
-_STRIP_BYTES = 3 << 19
+# Enough blocks for one call of each routine, few enough that their pixels are soon used again.
+_JOB_BYTES = 8 << 20
+# Copies of a block's pixels that a job holds at once: in the strip with what is above and below, in the block, as its
+# neighbours, and the neighbours' Gram matrix, which is no larger than they.
+_COPIES = 3 + 3 + 8 + 8
 
 
 def small_patch_distances(scene: PatchScene, free_bytes: int, pool: Threads) -> Iterator[Distances]:
     """Yield the distances of the whole image, each pixel once; reads it once, and a border of one block."""
     grid, n_bands = scene.grid, scene.cube.n_bands
-    strip_block_bytes = 3 * grid.side**2 * 8 * n_bands
-    job_cols = max(_STRIP_BYTES // strip_block_bytes - 2, 1)
-    strips_bytes = pool.count * (job_cols + 2) * strip_block_bytes
+    job_block_bytes = _COPIES * grid.side**2 * 8 * n_bands
+    job_cols = max(min(_JOB_BYTES, free_bytes // 2 // pool.count) // job_block_bytes, 1)
+    jobs_bytes = pool.count * (job_cols + 1) * job_block_bytes
     # A pixel as float64, as some cubes give it, beside what the cube reads it from; its distances.
     block_bytes = grid.side**2 * (16 * n_bands + 64)
-    n_blocks = max(min(free_bytes - strips_bytes, WINDOW_BYTES) // block_bytes, 9)
+    n_blocks = max(min(free_bytes - jobs_bytes, WINDOW_BYTES) // block_bytes, 9)
     tile_cols = min(n_blocks // 3 - 2, grid.blocks.n_cols)
     tile_rows = n_blocks // (tile_cols + 2) - 2
     for blocks in tiles(*grid.blocks.shape, tile_rows, tile_cols):
@@ -60,16 +62,15 @@ def _job_distances(scene: PatchScene, tile: Tile, job: Window) -> Float64Array:
     own, own_valid = strip[side : 2 * side, side:-side], valid[side : 2 * side, side:-side]
     squared = np.full((*own_valid.shape, 3), np.nan)
     squared[own_valid, 2] = scene.image.squared(own[own_valid])
-    blocks, block_valid = _as_blocks(own, side), _as_blocks(own_valid, side)
-    to_own = own_squared(blocks, block_valid, RIDGE)
-    for index, kept in enumerate(block_valid):
-        # Views of this block in each of the maps, (side, side).
-        place = (slice(None), slice(index * side, (index + 1) * side))
-        kept = kept.reshape(side, side)
-        squared[place][kept, 0] = to_own[index].reshape(side, side)[kept]
-        around = (slice(None), slice(index * side, (index + 3) * side))
-        to_others = _distances_to_others(strip[around], valid[around], kept)
-        squared[place][kept, 1] = squared[place][kept, 2] if to_others is None else to_others
+    blocks = _as_blocks(own, side)
+    squared[:, :, 0] = _as_strip(own_squared(blocks, _as_blocks(own_valid, side), RIDGE), side)
+    others, others_valid = _neighbours(strip, side), _neighbours(valid, side)
+    lonely = ~others_valid.any(axis=1)
+    to_others = others_squared(blocks, others, others_valid, RIDGE)
+    squared[:, :, 1] = _as_strip(to_others, side)
+    alone = np.repeat(lonely, side)
+    squared[:, alone, 1] = squared[:, alone, 2]
+    squared[~own_valid] = np.nan
     pixels = scene.grid.pixels(job)
     inside: Float64Array = np.sqrt(squared[: pixels.n_rows, : pixels.n_cols])
     return inside
@@ -80,6 +81,25 @@ def _as_blocks(strip: NDArray[Any], side: int) -> NDArray[Any]:
     n = strip.shape[1] // side
     parts = strip.reshape(side, n, side, *strip.shape[2:]).swapaxes(0, 1)
     return np.ascontiguousarray(parts).reshape(n, side * side, *strip.shape[2:])
+
+
+def _as_strip(values: Float64Array, side: int) -> Float64Array:
+    """Return a strip (side, n * side) from values (n, side * side) of its n blocks."""
+    return values.reshape(-1, side, side).swapaxes(0, 1).reshape(side, -1)
+
+
+def _neighbours(strip: NDArray[Any], side: int) -> NDArray[Any]:
+    """Return a copy (n, 8 * side * side, ...) of what lies around each of n blocks in a strip of three rows of blocks.
+
+    The strip is (3 * side, (n + 2) * side, ...): there is one block before the first and one after the last.
+    """
+    n_cols = strip.shape[1]
+    patch = np.arange(3 * side)[:, None] * n_cols + np.arange(3 * side)
+    middle = np.zeros(patch.shape, dtype=bool)
+    middle[side : 2 * side, side : 2 * side] = True
+    places = np.arange(0, n_cols - 2 * side, side)[:, None] + patch[~middle]
+    neighbours: NDArray[Any] = strip.reshape(-1, *strip.shape[2:])[places]
+    return neighbours
 
 
 def _strip(scene: PatchScene, tile: Tile, blocks: Window) -> tuple[Float64Array, BoolArray]:
@@ -93,20 +113,3 @@ def _strip(scene: PatchScene, tile: Tile, blocks: Window) -> tuple[Float64Array,
     strip[place] = scene.scaled(inside.values)
     valid[place] = inside.valid
     return strip, valid
-
-
-def _distances_to_others(patch: Float64Array, valid: BoolArray, kept: BoolArray) -> Float64Array | None:
-    """Return squared distances (n,) of the `kept` pixels in the middle of a patch to the other valid ones, if any.
-
-    `patch` (3 side, 3 side, bands) is a block with those around it; `kept` (side, side) says what is valid in it.
-    """
-    side = len(kept)
-    middle = (slice(side, 2 * side), slice(side, 2 * side))
-    around = valid.copy()
-    around[middle] = False
-    others = patch[around]
-    if len(others) == 0:
-        return None
-    mean = column_means(others)
-    others -= mean
-    return other_squared(patch[middle][kept] - mean, others, RIDGE)

@@ -65,6 +65,23 @@ def test_cholesky_and_solve() -> None:
 
 
 @pytest.mark.usefixtures("_path")
+def test_stacks_are_their_matrices() -> None:
+    rng = np.random.default_rng(3)
+    left, right = rng.standard_normal((2, 3, 4, 6)), rng.standard_normal((2, 3, 5, 6))
+    np.testing.assert_allclose(lapack.row_products(left, right), left @ right.swapaxes(2, 3), rtol=1e-13, atol=1e-14)
+    grams = np.zeros((2, 3, 4, 4))
+    lapack.row_gram(left, grams)
+    np.testing.assert_allclose(grams, np.triu(left @ left.swapaxes(2, 3)), rtol=1e-13, atol=1e-14)
+    rows = rng.standard_normal((2, 3, 7, 4))
+    reference = np.einsum("xyki,xyij,xykj->xyk", rows, np.linalg.inv(left @ left.swapaxes(2, 3)), rows)
+    assert lapack.cholesky(grams)
+    lapack.solve_rows(grams, rows)
+    np.testing.assert_allclose((rows**2).sum(axis=3), reference, rtol=1e-10)
+    assert not lapack.cholesky(np.stack([np.eye(2), -np.eye(2), np.eye(2)]))
+    assert lapack.row_products(left[:0], right[:0]).shape == (0, 3, 4, 5)
+
+
+@pytest.mark.usefixtures("_path")
 def test_an_indefinite_matrix_is_told() -> None:
     assert not lapack.cholesky(np.diag([1.0, -1.0, 2.0]))
 
