@@ -8,8 +8,8 @@ from typing import Callable
 from .raster import Source
 from .windows import Window, tiles
 
-# Larger blocks gain nothing, and progress and cancel are polled once per block.
-_MOST_PIXELS = 1 << 16
+# Larger blocks gain nothing, and progress is reported once per block.
+_MOST_PIXELS = 1 << 18
 # Heights and widths are multiples of the smallest tile that GeoTIFF allows, so that no tile is written twice.
 _STEP = 16
 

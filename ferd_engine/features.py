@@ -64,6 +64,7 @@ class Enhancer:
         self._halo_px = halo_px
         # One block is read while the other is computed.
         self._buffers: list[Float32Array] = [np.empty((0, 0, 0), dtype=np.float32) for _ in range(2)]
+        self._out: Float32Array = np.empty((0, 0, 0), dtype=np.float32)
 
     def shape(self, context: RunContext, bytes_per_value: int) -> tuple[int, int]:
         """Return rows and columns of the blocks; `bytes_per_value` is what the caller needs beside each block."""
@@ -79,12 +80,18 @@ class Enhancer:
         return block_shape(self._source, n_bands, context.free_bytes * 7 // 8, block_bytes, halo)
 
     def run(self, context: RunContext, bytes_per_value: int) -> Iterator[tuple[Window, Float32Array, BoolArray]]:
-        """Yield (window, enhanced values (rows, cols, bands), validity) until the image is covered."""
+        """Yield (window, enhanced values (rows, cols, bands), validity) until the image is covered.
+
+        The values are the caller's until it asks for the next block.
+        """
+        n_bands = len(self._numbers)
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         windows = blocks(self._source, self.shape(context, bytes_per_value))
         for (done, window), (scaled, valid) in one_ahead(lambda block: self._scaled(block[1]), windows):
             progress.step(done, "FEN")
-            yield window, self._backend.enhance(scaled), valid
+            if self._out.shape != (*window.shape, n_bands):
+                self._out = np.empty((*window.shape, n_bands), dtype=np.float32)
+            yield window, self._backend.enhance(scaled, self._out, progress.check), valid
 
     def _scaled(self, core: Window) -> tuple[Float32Array, BoolArray]:
         """Return the scaled values of a window with its halo, mirrored at the image's edge, and the core's validity.

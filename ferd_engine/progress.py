@@ -44,8 +44,12 @@ class ProgressSpan:
         """Ask the parent."""
         return self._parent.cancelled()
 
+    def check(self) -> None:
+        """Raise `Cancelled` if the user asked to stop."""
+        if self.cancelled():
+            raise Cancelled("The run was cancelled; nothing was written.")
+
     def step(self, fraction: float, message: str) -> None:
         """Report, then raise `Cancelled` if the user asked to stop: the one call of a block loop."""
         self.update(fraction, message)
-        if self.cancelled():
-            raise Cancelled("The run was cancelled; nothing was written.")
+        self.check()

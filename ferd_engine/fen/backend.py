@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -27,11 +28,18 @@ class Backend(Protocol):
     def describe(self) -> str:
         """Return one line for the log: library, version, device and threads."""
 
-    def enhance(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+    def enhance(
+        self,
+        block: NDArray[np.float32],
+        out: NDArray[np.float32] | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> NDArray[np.float32]:
         """Return the enhanced block: head output plus scaled input.
 
         block : float32, C-contiguous, (rows + 2 halo, cols + 2 halo, B), scaled, finite; the halo of
             `architecture.halo_px` pixels holds the neighbours, mirrored at the image's edge. It is not changed.
+        out : where the result goes, C-contiguous float32 (rows, cols, B); a fresh array without it.
+        check : called many times a second, in any thread; what it raises ends the call, as for a cancelled run.
         Returns (rows, cols, B) float32.
         """
 

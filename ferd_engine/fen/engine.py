@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,17 +66,23 @@ def _with_floors(folded: FoldedNetwork) -> _Network:
     shortcut = folded.projection_bias.astype(np.float64)
     bottlenecks = []
     for block in folded.bottlenecks:
-        reduce = offset @ block.reduce + block.reduce_bias
-        spatial = reduce @ block.spatial.sum(axis=(0, 1), dtype=np.float64) + block.spatial_bias
-        offset = shortcut = spatial @ block.expand + block.expand_bias + shortcut
+        reduce = _product(offset, block.reduce) + block.reduce_bias
+        spatial = _product(reduce, block.spatial.sum(axis=(0, 1), dtype=np.float64)) + block.spatial_bias
+        offset = shortcut = _product(spatial, block.expand) + block.expand_bias + shortcut
         bottlenecks.append(
             _Bottleneck(
                 block, winograd.transform_kernel(block.spatial), _floor(reduce), _floor(spatial), _floor(offset)
             )
         )
-    hidden = offset @ folded.hidden + folded.hidden_bias
-    output = hidden @ folded.output + folded.output_bias
+    hidden = _product(offset, folded.hidden) + folded.hidden_bias
+    output = _product(hidden, folded.output) + folded.output_bias
     return _Network(folded, tuple(bottlenecks), _floor(hidden), _floor(output))
+
+
+def _product(row: NDArray[np.float64], matrix: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return row (n,) times matrix (n, m), without numpy's BLAS: inside QGIS that is another one."""
+    product: NDArray[np.float64] = np.einsum("i,ij->j", row, matrix)
+    return product
 
 
 def _floor(offset: NDArray[np.float64]) -> Float32Array:
@@ -196,11 +203,12 @@ class _Workspace:
         # Steps by (padded width, new rows, first group): a strip has at most three kinds of groups.
         self._steps: dict[tuple[int, int, bool], list[Product]] = {}
 
-    def run(self, block: Float32Array, out: Float32Array, job: _Job) -> None:
+    def run(self, block: Float32Array, out: Float32Array, job: _Job, check: Callable[[], None]) -> None:
         """Compute one job of a block (padded) into the result (core)."""
         halo_px, width = self._halo_px, job.n_cols + 2 * self._halo_px
         top = job.row
         for done in range(0, job.n_rows, GROUP_ROWS):
+            check()
             rows = min(GROUP_ROWS, job.n_rows - done)
             n_new = rows if done else rows + 2 * halo_px
             self._enter(block[top : top + n_new, job.col : job.col + width])
@@ -274,15 +282,18 @@ class RowEngine:
         self._spare: list[_Workspace] = []
         self._lock = Lock()
 
-    def enhance(self, block: Float32Array) -> Float32Array:
+    def enhance(
+        self, block: Float32Array, out: Float32Array | None = None, check: Callable[[], None] | None = None
+    ) -> Float32Array:
         """Return the enhanced block; see `backend.Backend.enhance`."""
         halo_px = self._architecture.halo_px
         rows, cols = block.shape[0] - 2 * halo_px, block.shape[1] - 2 * halo_px
-        out = np.empty((rows, cols, block.shape[2]), np.float32)
+        if out is None:
+            out = np.empty((rows, cols, block.shape[2]), np.float32)
         jobs = _jobs(rows, cols, self._workers)
         n_threads = min(self._workers, len(jobs))
         with ThreadPoolExecutor(n_threads, "ferd-fen", self._prepare_worker or _nothing) as pool:
-            futures = [pool.submit(self._run, block, out, job) for job in jobs]
+            futures = [pool.submit(self._run, block, out, job, check or _nothing) for job in jobs]
             try:
                 for future in futures:
                     future.result()
@@ -292,12 +303,12 @@ class RowEngine:
                     future.cancel()
         return out
 
-    def _run(self, block: Float32Array, out: Float32Array, job: _Job) -> None:
+    def _run(self, block: Float32Array, out: Float32Array, job: _Job, check: Callable[[], None]) -> None:
         workspace = self._take(job.n_cols + 2 * self._architecture.halo_px)
         try:
             # Unused pixels at the rows' ends may overflow; so may all with weights that `check_runs` refuses.
             with np.errstate(over="ignore", invalid="ignore"):
-                workspace.run(block, out, job)
+                workspace.run(block, out, job, check)
         finally:
             with self._lock:
                 self._spare.append(workspace)
@@ -325,7 +336,7 @@ class RowEngine:
 
 
 def _nothing() -> None:
-    """Prepare nothing."""
+    """Prepare and check nothing."""
 
 
 def _jobs(rows: int, cols: int, workers: int) -> list[_Job]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import numpy as np
@@ -38,10 +39,12 @@ class NumpyBackend:
         threads = f"{self._workers} threads" if self._own_threads else "the BLAS's own threads"
         return f"numpy {np.__version__}, BLAS of scipy {scipy.__version__}, {threads}"
 
-    def enhance(self, block: Float32Array) -> Float32Array:
+    def enhance(
+        self, block: Float32Array, out: Float32Array | None = None, check: Callable[[], None] | None = None
+    ) -> Float32Array:
         """Return the enhanced block; see `Backend.enhance`."""
         with blas.single_threaded() if self._own_threads else nullcontext():
-            return self._engine.enhance(block)
+            return self._engine.enhance(block, out, check)
 
     def working_bytes(self, rows: int, cols: int) -> int:
         """Return an upper bound of what `enhance` allocates; see `Backend.working_bytes`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -52,12 +53,14 @@ class TorchBackend:
         """Return one line for the log."""
         return f"torch {self._torch.__version__}, {self._where}"
 
-    def enhance(self, block: Float32Array) -> Float32Array:
+    def enhance(
+        self, block: Float32Array, out: Float32Array | None = None, check: Callable[[], None] | None = None
+    ) -> Float32Array:
         """Return the enhanced block; see `Backend.enhance`."""
         # What the engine's threads set for themselves becomes the default of threads that others start later.
         threads = self._torch.get_num_threads()
         try:
-            return self._runner.enhance(block)
+            return self._runner.enhance(block, out, check)
         finally:
             self._torch.set_num_threads(threads)
 

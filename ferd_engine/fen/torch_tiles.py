@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -74,15 +74,20 @@ class TorchTiles:
         self._hidden = (place(folded.hidden), place(folded.hidden_bias))
         self._output = (place(folded.output), place(folded.output_bias))
 
-    def enhance(self, block: Float32Array) -> Float32Array:
+    def enhance(
+        self, block: Float32Array, out: Float32Array | None = None, check: Callable[[], None] | None = None
+    ) -> Float32Array:
         """Return the enhanced block; see `backend.Backend.enhance`."""
         halo_px = self._architecture.halo_px
         rows, cols = block.shape[0] - 2 * halo_px, block.shape[1] - 2 * halo_px
-        out = np.empty((rows, cols, block.shape[2]), np.float32)
+        if out is None:
+            out = np.empty((rows, cols, block.shape[2]), np.float32)
         with self._torch.inference_mode(), self._full_precision():
             source, target = self._torch.from_numpy(block), self._torch.from_numpy(out)
             tile_rows, tile_cols = self._tile_shape(rows, cols)
             for tile in tiles(rows, cols, tile_rows, tile_cols):
+                if check is not None:
+                    check()
                 self._run(source, target, tile)
         return out
 

@@ -18,6 +18,10 @@ class Rows(NamedTuple):
     def stop(self) -> int:
         return self.start + self.stored.shape[1]
 
+    def after(self, row: int) -> NDArray[Any]:
+        """Return what is stored from `row` on, perhaps nothing."""
+        return self.stored[:, max(row - self.start, 0) :]
+
 
 class RowCache:
     """Keeps what the last window needed, for the next one that starts at or after it.
@@ -38,9 +42,11 @@ class RowCache:
         if self._numbers != tuple(numbers) or not self._held or row_start < self._held[0].start:
             self._held = []
             self._numbers = tuple(numbers)
-        self._held = [rows for rows in self._held if rows.stop > row_start]
         next_row = self._held[-1].stop if self._held else row_start - row_start % self._unit_rows
         if next_row < row_stop:
+            # A copy of the few rows that are still needed lets go of the unit that they are part of.
+            tails = [Rows(max(rows.start, row_start), rows.after(row_start).copy()) for rows in self._held]
+            self._held = [rows for rows in tails if rows.stored.shape[1]]
             units = -(-(row_stop - next_row) // self._unit_rows)
             stop = min(next_row + units * self._unit_rows, self._n_rows)
             self._held.append(Rows(next_row, self._load(next_row, stop, numbers)))
@@ -50,6 +56,4 @@ class RowCache:
 
     def most_rows(self, window_rows: int) -> int:
         """Return the most rows that are held while windows of this height, halo included, go down the image."""
-        units_of_window = -(-(window_rows - 1) // self._unit_rows) + 1
-        # Units of one row are read by the window: what is left of the last window, and the new one.
-        return min(max(units_of_window * self._unit_rows, 2 * window_rows), self._n_rows)
+        return min(-(-window_rows // self._unit_rows) * self._unit_rows + window_rows, self._n_rows)
