@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, fields
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +51,7 @@ class EnhanceOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _one_of("band selection", self.band_selection, BAND_SELECTIONS)
         _one_of("scaling", self.scaling, SCALINGS)
         _one_of("backend", self.backend, BACKENDS)
@@ -70,6 +72,8 @@ class EnhanceOptions:
 
 # These change how a run goes, never what comes out.
 _RUN_ONLY = {"memory", "threads", "overwrite", "device"}
+# These speak of what the model gets, so a run without one would ignore them.
+_FEN_ONLY = ("model", "band_selection", "scaling")
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,14 @@ class DetectOptions(EnhanceOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.enhance and self.model is not None:
-            raise UsageError(f"The model {self.model!r} is of no use without enhancement: drop one of the two options.")
+        if not self.enhance:
+            for name in _FEN_ONLY:
+                value = getattr(self, name)
+                if value != getattr(EnhanceOptions, name):
+                    raise UsageError(
+                        f"The {name.replace('_', ' ')} {value!r} is of no use without enhancement: drop one of the two "
+                        "options."
+                    )
 
     def detector_options(self) -> dict[str, Any]:
         """Return the options meant for the detector, as far as they were given."""
@@ -104,6 +114,24 @@ def build_options(kind: type[_Options], options: _Options | None, changes: dict[
     if isinstance(values.get("memory"), int):
         values["memory"] = str(values["memory"])
     return kind(**values)
+
+
+# The annotations that the options have, as classes and in words.
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "str": ((str,), "text"),
+    "str | None": ((str, type(None)), "text"),
+    "int | None": ((Integral, type(None)), "a whole number"),
+    "bool": ((bool,), "True or False"),
+}
+
+
+def _check_types(options: EnhanceOptions) -> None:
+    """Refuse values that only Python callers can give, such as a list of bands."""
+    for field in fields(options):
+        value = getattr(options, field.name)
+        classes, words = _TYPES[str(field.type)]
+        if not isinstance(value, classes) or (isinstance(value, bool) and bool not in classes):
+            raise UsageError(f"The option {field.name} is {value!r}: give {words}.")
 
 
 def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:

@@ -1,0 +1,68 @@
+"""Block sizes: within the budget, covering the image, in steps that suit GeoTIFF tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferd_engine.blocking import block_shape, blocks
+from ferd_engine.raster import ArraySource
+
+
+class FlatSource(ArraySource):
+    """A source of any size that holds `held` bytes for each row."""
+
+    def __init__(self, n_rows: int, n_cols: int, tile: int = 1, held: int = 0) -> None:
+        self.n_rows, self.n_cols, self.block_cols, self._held = n_rows, n_cols, tile, held
+
+    def row_bytes(self, n_rows: int, n_bands: int) -> int:
+        return n_rows * self._held
+
+
+@given(
+    st.integers(1, 900),
+    st.integers(1, 3000),
+    st.integers(2, 250),
+    st.integers(1 << 20, 1 << 28),
+    st.sampled_from([1, 16, 128, 256, 1000]),
+    st.sampled_from([0, 4]),
+)
+def test_blocks_fit_the_budget_and_cover_the_image(
+    n_rows: int, n_cols: int, n_bands: int, budget: int, tile: int, halo_px: int
+) -> None:
+    source = FlatSource(n_rows, n_cols, tile, held=n_cols * n_bands * 2)
+
+    def needs(rows: int, cols: int) -> int:
+        return (rows + 2 * halo_px) * (cols + 2 * halo_px) * n_bands * 12
+
+    rows, cols = block_shape(source, n_bands, budget, needs, halo_px)
+    assert 1 <= rows <= n_rows
+    assert 1 <= cols <= n_cols
+    assert rows % 16 == 0 or rows == n_rows
+    assert cols % 16 == 0 or cols == n_cols
+    # Only the smallest block there is may go beyond the budget.
+    if cols < n_cols:
+        held = (rows + 2 * halo_px) * (cols + 2 * halo_px) * n_bands * 8
+    else:
+        held = source.row_bytes(rows + 2 * halo_px, n_bands)
+    assert held + needs(rows, cols) <= budget or (min(rows, 16) == rows and cols <= max(16, min(n_cols, 16)))
+    count = np.zeros((n_rows, n_cols), dtype=np.uint8)
+    fractions = []
+    for done, window in blocks(source, (rows, cols)):
+        fractions.append(done)
+        count[window.row_start : window.row_stop, window.col_start : window.col_stop] += 1
+    assert (count == 1).all()
+    assert fractions[0] == 0.0
+    assert fractions == sorted(fractions)
+    assert fractions[-1] < 1.0
+
+
+@pytest.mark.parametrize(
+    ("tile", "expected_cols"), [(1, 768), (256, 768), (64, 832)], ids=["strips", "tiles of 256", "tiles of 64"]
+)
+def test_narrow_blocks_are_whole_tiles(tile: int, expected_cols: int) -> None:
+    # 16 full rows do not fit, 16 rows of half the width do.
+    source = FlatSource(400, 1700, tile)
+    assert block_shape(source, 10, 16 * 1700 * 100 - 1, lambda rows, cols: rows * cols * 100)[1] == expected_cols
