@@ -65,7 +65,7 @@ def parse_band_list(text: str, n_bands: int) -> tuple[int, ...]:
 
 def candidates(bands: Sequence[BandInfo], band_list: str | None) -> tuple[int, ...]:
     """Return the numbers of the good bands, restricted to the user's list; `InputError` if none is left."""
-    wanted = parse_band_list(band_list, len(bands)) if band_list else range(1, len(bands) + 1)
+    wanted = range(1, len(bands) + 1) if band_list is None else parse_band_list(band_list, len(bands))
     left = tuple(number for number in wanted if bands[number - 1].good)
     if not left:
         raise InputError("Every band asked for is marked as bad in the raster: correct its bad band list or --bands.")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from ..bands import BandInfo
 
@@ -47,8 +47,15 @@ _FWHM_KEYS = ("fwhm",)
 _UNIT_KEYS = ("wavelength_units", "wavelength_unit", "wavelengthunits")
 _BAD_BAND_KEYS = ("bbl", "bad_band_multiplier", "good_wavelengths")
 
-_BAND_DOMAINS = ("QGISPAM", "", "ENVI")
 _DATASET_DOMAINS = ("QGISPAM", "ENVI", "")
+
+
+class _Facts(NamedTuple):
+    """What one place says of one band; None where it says nothing that makes sense."""
+
+    wavelength_nm: float | None = None
+    fwhm_nm: float | None = None
+    good: bool | None = None
 
 
 def read_band_infos(dataset: Any) -> tuple[BandInfo, ...]:
@@ -61,40 +68,45 @@ def read_band_infos(dataset: Any) -> tuple[BandInfo, ...]:
 
 def _band_info(band: Any, number: int, lists: Mapping[str, list[str]]) -> BandInfo:
     name = band.GetDescription() or ""
-    wavelength, fwhm, good = _from_imagery(band.GetMetadata("IMAGERY") or {})
-    for domain in _BAND_DOMAINS:
-        items = _lower_keys(band.GetMetadata(domain) or {})
-        unit = _first(items, _UNIT_KEYS)
-        own = to_nanometres(_first(items, _WAVELENGTH_KEYS), unit)
-        # A user's edit in QGIS stands above everything else.
-        if own is not None and (wavelength is None or domain == "QGISPAM"):
-            wavelength = own
-            fwhm = (
-                to_nanometres(_first(items, _FWHM_KEYS), unit or _unit_of(own, _first(items, _WAVELENGTH_KEYS))) or fwhm
-            )
-        if good is None:
-            good = _is_good(_first(items, _BAD_BAND_KEYS))
     unit = lists["unit"][0] if lists["unit"] else None
-    if wavelength is None and lists["wavelength"]:
-        text = lists["wavelength"][number - 1]
-        unit = unit or _guessed_unit(lists["wavelength"])
-        wavelength = to_nanometres(text, unit)
-        fwhm = to_nanometres(lists["fwhm"][number - 1], unit) if lists["fwhm"] else fwhm
-    if good is None and lists["bbl"]:
-        good = _is_good(lists["bbl"][number - 1])
-    if wavelength is None:
-        wavelength = wavelength_in_name(name)
+    places = (
+        _facts(_lower_keys(band.GetMetadata("QGISPAM") or {}), unit),
+        _imagery_facts(_lower_keys(band.GetMetadata("IMAGERY") or {})),
+        _facts(_lower_keys(band.GetMetadata() or {}), unit),
+        _facts(_lower_keys(band.GetMetadata("ENVI") or {}), unit),
+        _listed_facts(lists, number - 1, unit),
+        _Facts(wavelength_in_name(name)),
+    )
     nodata = band.GetNoDataValue()
     return BandInfo(
         number=number,
         name=name,
-        wavelength_nm=wavelength,
-        fwhm_nm=fwhm,
-        good=good is not False,
+        wavelength_nm=next((facts.wavelength_nm for facts in places if facts.wavelength_nm is not None), None),
+        fwhm_nm=next((facts.fwhm_nm for facts in places if facts.fwhm_nm is not None), None),
+        good=next((facts.good for facts in places if facts.good is not None), True),
         nodata=None if nodata is None else float(nodata),
         scale=_finite_or(band.GetScale(), 1.0) or 1.0,
         offset=_finite_or(band.GetOffset(), 0.0),
     )
+
+
+def _facts(items: Mapping[str, str], dataset_unit: str | None) -> _Facts:
+    """Return what a band's own metadata says; its unit, or else the dataset's, holds for centre and width."""
+    centre = _first(items, _WAVELENGTH_KEYS)
+    unit = _declared(_first(items, _UNIT_KEYS)) or dataset_unit or _guessed_unit([centre])
+    width = to_nanometres(_first(items, _FWHM_KEYS), unit) if unit else None
+    return _Facts(to_nanometres(centre, unit), width, _is_good(_first(items, _BAD_BAND_KEYS)))
+
+
+def _imagery_facts(items: Mapping[str, str]) -> _Facts:
+    return _Facts(to_nanometres(items.get("central_wavelength_um"), "um"), to_nanometres(items.get("fwhm_um"), "um"))
+
+
+def _listed_facts(lists: Mapping[str, list[str]], index: int, dataset_unit: str | None) -> _Facts:
+    """Return what the dataset's lists say of the band at `index`; a missing unit is guessed for a whole list."""
+    centre, width, good = (lists[what][index] if lists[what] else None for what in ("wavelength", "fwhm", "bbl"))
+    unit = dataset_unit or _guessed_unit(lists["wavelength"])
+    return _Facts(to_nanometres(centre, unit), to_nanometres(width, unit) if unit else None, _is_good(good))
 
 
 def to_nanometres(text: str | None, unit: str | None) -> float | None:
@@ -106,7 +118,8 @@ def to_nanometres(text: str | None, unit: str | None) -> float | None:
     number = _number(text)
     if number is None or number <= 0:
         return None
-    if unit is None or unit.strip().lower() in ("", "unknown"):
+    unit = _declared(unit)
+    if unit is None:
         factor = 1e3 if number < _LARGEST_MICROMETRE else 1.0
     else:
         known = _NM_PER_UNIT.get(unit.strip().lower())
@@ -124,12 +137,6 @@ def wavelength_in_name(name: str) -> float | None:
     return to_nanometres(*found[-1]) if found else None
 
 
-def _from_imagery(items: Mapping[str, str]) -> tuple[float | None, float | None, bool | None]:
-    upper = {key.upper(): value for key, value in items.items()}
-    centre = to_nanometres(upper.get("CENTRAL_WAVELENGTH_UM"), "um")
-    return centre, to_nanometres(upper.get("FWHM_UM"), "um"), None
-
-
 def _dataset_lists(dataset: Any) -> dict[str, list[str]]:
     """Return the dataset's per-band lists under the names wavelength, fwhm, bbl; and the unit as a list of one."""
     lists: dict[str, list[str]] = {"wavelength": [], "fwhm": [], "bbl": [], "unit": []}
@@ -145,21 +152,23 @@ def _dataset_lists(dataset: Any) -> dict[str, list[str]]:
                 logger.warning(
                     "The %s list has %d entries for %d bands and is left out.", what, len(values), dataset.RasterCount
                 )
-        unit = _first(items, _UNIT_KEYS)
+        unit = _declared(_first(items, _UNIT_KEYS))
         if unit and not lists["unit"]:
             lists["unit"] = [unit]
     return lists
 
 
-def _guessed_unit(texts: list[str]) -> str:
-    """Guess one unit for a whole list, so that it is not split at the limit between the two."""
+def _declared(unit: str | None) -> str | None:
+    """Return a unit that says something, else None."""
+    return None if unit is None or unit.strip().lower() in ("", "unknown") else unit
+
+
+def _guessed_unit(texts: Iterable[str | None]) -> str | None:
+    """Guess one unit for wavelengths and their widths, so that neither is split at the limit; None without any."""
     numbers = [number for number in map(_number, texts) if number is not None]
-    return "um" if numbers and max(numbers) < _LARGEST_MICROMETRE else "nm"
-
-
-def _unit_of(wavelength_nm: float, text: str | None) -> str:
-    """Return the unit under which `text` was taken for this wavelength."""
-    return "um" if _number(text) != wavelength_nm else "nm"
+    if not numbers:
+        return None
+    return "um" if max(numbers) < _LARGEST_MICROMETRE else "nm"
 
 
 def _lower_keys(items: Mapping[str, str]) -> dict[str, str]:

@@ -119,3 +119,8 @@ def test_selections_that_are_refused() -> None:
         pick([1, 2], 1, "wavelength", bands_at(400, 500))
     with pytest.raises(UsageError, match="the raster has no known wavelengths"):
         pick([1, 2], 1, "wavelength", None, [400.0])
+
+
+def test_an_empty_band_list_is_no_band_list() -> None:
+    with pytest.raises(UsageError, match="band list"):
+        candidates([BandInfo(1), BandInfo(2)], "")
