@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from .cube import ScratchCube
+import numpy as np
+
+from .cube import FLOAT32, ScratchCube
 from .progress import Progress, ProgressSpan, SilentProgress
 
 logger = logging.getLogger("ferd")
@@ -27,7 +30,7 @@ class RunContext:
     scratch_folder: Path | None = None
     warnings: list[str] = field(default_factory=list)
     held_bytes: int = 0
-    _n_scratch: int = 0
+    _scratch: list[ScratchCube] = field(default_factory=list)
 
     @property
     def free_bytes(self) -> int:
@@ -50,14 +53,21 @@ class RunContext:
             self.warnings.append(message)
             logger.warning(message)
 
-    def scratch_cube(self, n_rows: int, n_cols: int, n_bands: int) -> ScratchCube:
+    def scratch_cube(self, n_rows: int, n_cols: int, n_bands: int, dtype: np.dtype[Any] = FLOAT32) -> ScratchCube:
         """Return a scratch cube: in memory where it takes at most half of the free budget, else in a file.
 
         Close it when it is no longer needed; all of them go with the run at the latest.
         """
-        size = n_rows * n_cols * n_bands * 4
+        size = n_rows * n_cols * n_bands * dtype.itemsize
+        path = None
         if self.scratch_folder is None or size <= self.free_bytes // 2:
             self.held_bytes += size
-            return ScratchCube(n_rows, n_cols, n_bands)
-        self._n_scratch += 1
-        return ScratchCube(n_rows, n_cols, n_bands, self.scratch_folder / f"scratch{self._n_scratch}.f32")
+        else:
+            path = self.scratch_folder / f"scratch{len(self._scratch)}"
+        self._scratch.append(ScratchCube(n_rows, n_cols, n_bands, path, dtype))
+        return self._scratch[-1]
+
+    def close(self) -> None:
+        """Release all scratch cubes."""
+        while self._scratch:
+            self._scratch.pop().close()

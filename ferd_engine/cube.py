@@ -8,7 +8,7 @@ from __future__ import annotations
 from io import FileIO
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,10 @@ from .errors import RunError
 from .windows import Window
 
 Float32Array = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
 BoolArray = NDArray[np.bool_]
+
+FLOAT32 = np.dtype(np.float32)
 
 
 class Cube(Protocol):
@@ -32,8 +35,10 @@ class Cube(Protocol):
     @property
     def n_bands(self) -> int: ...
 
-    def read(self, window: Window) -> tuple[Float32Array, BoolArray]:
+    def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
         """Return values (rows, cols, bands), C-contiguous and finite, and validity (rows, cols).
+
+        Values are float32, or float64 where the raster's own type needs it.
 
         Values of invalid pixels are finite and mean nothing; they take part in no statistic.
         """
@@ -47,44 +52,47 @@ class ScoreSink(Protocol):
 
 
 class ScratchCube:
-    """A float32 cube (rows, cols, bands) for one run: in memory, or band-interleaved by pixel in a file.
+    """A cube (rows, cols, bands) of float32 or float64 for one run: in memory, or in a file, interleaved by pixel.
 
     The file is read and written with plain positioned I/O, not mapped, so that it never counts as the process's memory.
     """
 
-    def __init__(self, n_rows: int, n_cols: int, n_bands: int, path: Path | None = None) -> None:
+    def __init__(
+        self, n_rows: int, n_cols: int, n_bands: int, path: Path | None = None, dtype: np.dtype[Any] = FLOAT32
+    ) -> None:
         self.n_rows = n_rows
         self.n_cols = n_cols
         self.n_bands = n_bands
         self._path = path
-        self._memory: Float32Array | None = None
+        self.dtype = dtype
+        self._memory: FloatArray | None = None
         self._file: FileIO | None = None
         if path is None:
-            self._memory = np.zeros((n_rows, n_cols, n_bands), dtype=np.float32)
+            self._memory = np.zeros((n_rows, n_cols, n_bands), dtype=dtype)
         else:
             self._file = FileIO(path, "x+")
         self._lock = Lock()
 
-    def write(self, window: Window, values: Float32Array) -> None:
+    def write(self, window: Window, values: FloatArray) -> None:
         """Store values (rows, cols, bands) of a window."""
         if self._memory is not None:
             self._memory[window.row_start : window.row_stop, window.col_start : window.col_stop] = values
             return
-        for offset, part in self._segments(window, np.ascontiguousarray(values, dtype=np.float32)):
+        for offset, part in self._segments(window, np.ascontiguousarray(values, dtype=self.dtype)):
             self._transfer(offset, part.data.cast("B"), write=True)
 
-    def read_values(self, window: Window) -> Float32Array:
+    def read_values(self, window: Window) -> FloatArray:
         """Return the values (rows, cols, bands) of a window, as a fresh C-contiguous array."""
         if self._memory is not None:
             return self._memory[window.row_start : window.row_stop, window.col_start : window.col_stop].copy()
-        values = np.empty((window.n_rows, window.n_cols, self.n_bands), dtype=np.float32)
+        values: FloatArray = np.empty((window.n_rows, window.n_cols, self.n_bands), dtype=self.dtype)
         for offset, part in self._segments(window, values):
             self._transfer(offset, part.data.cast("B"), write=False)
         return values
 
-    def _segments(self, window: Window, values: Float32Array) -> list[tuple[int, Float32Array]]:
+    def _segments(self, window: Window, values: FloatArray) -> list[tuple[int, FloatArray]]:
         """Return (byte offset, flat part of values) for each contiguous run of the file."""
-        pixel_bytes = self.n_bands * 4
+        pixel_bytes = self.n_bands * self.dtype.itemsize
         if window.n_cols == self.n_cols:
             return [(window.row_start * self.n_cols * pixel_bytes, values.reshape(-1))]
         return [
@@ -132,7 +140,7 @@ class MaskedCube:
         self.n_cols = values.n_cols
         self.n_bands = values.n_bands
 
-    def read(self, window: Window) -> tuple[Float32Array, BoolArray]:
+    def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
         """Return values and validity of a window."""
         values = self._values.read_values(window)
         # NaN stands in all bands of an invalid pixel, so one band tells.

@@ -19,6 +19,7 @@ from .fen.bundle import Model
 from .fen.store import choose_model
 from .options import DetectOptions, EnhanceOptions
 from .raster import Source
+from .raster.row_order import in_row_order
 from .scan import Scan, scan
 from .statistics import Moments
 
@@ -91,6 +92,12 @@ def make_plan(source: Source, options: EnhanceOptions, *, enhance: bool, context
     return Plan(selection, bad, scanned, model)
 
 
+def _prepared(source: Source, options: EnhanceOptions, context: RunContext) -> Source:
+    """Return the source in an order that the passes can read within the memory budget."""
+    with context.part(0.0, 0.0):
+        return in_row_order(source, candidates(source.bands, options.bands), context)
+
+
 def open_enhancer(source: Source, plan: Plan, options: EnhanceOptions) -> tuple[Enhancer, Backend]:
     """Return FEN over the source, ready to run."""
     if plan.model is None or plan.scan.scaling is None:
@@ -103,6 +110,7 @@ def open_enhancer(source: Source, plan: Plan, options: EnhanceOptions) -> tuple[
 def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, context: RunContext) -> Outcome:
     """Score every valid pixel of the source into the sink."""
     detector = make_detector(options.detector, **options.detector_options())
+    source = _prepared(source, options, context)
     if not options.enhance:
         with context.part(0.0, 0.5):
             plan = make_plan(source, options, enhance=False, context=context)
@@ -145,6 +153,7 @@ def run_enhancement(
 
     The sink takes values (rows, cols, bands), NaN where invalid.
     """
+    source = _prepared(source, options, context)
     with context.part(0.0, _SCAN_PART):
         plan = make_plan(source, options, enhance=True, context=context)
     enhancer, backend = open_enhancer(source, plan, options)

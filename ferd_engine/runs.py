@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +105,8 @@ def detect(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any)
     settings = build_options(DetectOptions, None, changes)
     source = _array_source(cube, settings)
     sink = _ArraySink((source.n_rows, source.n_cols))
-    with limited_threads(settings.threads):
-        run_detection(source, settings, sink, _context(settings, progress))
+    with limited_threads(settings.threads), closing(_context(settings, progress)) as context:
+        run_detection(source, settings, sink, context)
     return sink.values
 
 
@@ -123,8 +123,8 @@ def enhance(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any
         sinks.append(_ArraySink((source.n_rows, source.n_cols, len(plan.selection.numbers))))
         return sinks[0]
 
-    with limited_threads(settings.threads):
-        run_enhancement(source, settings, open_sink, _context(settings, progress))
+    with limited_threads(settings.threads), closing(_context(settings, progress)) as context:
+        run_enhancement(source, settings, open_sink, context)
     return sinks[0].values
 
 
@@ -157,7 +157,8 @@ def _run(
         context = _context(settings, progress)
         with bounded_cache(settings.budget_bytes // _CACHE_PART), limited_threads(settings.threads), folder:
             context.scratch_folder = folder.folder
-            yield source, folder, context
+            with closing(context):
+                yield source, folder, context
     except MemoryError as error:
         raise RunError(
             f"Memory ran out within a budget of {settings.memory}: give a smaller --memory, or close other programs."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import UsageError
 from .array_source import ArraySource, Mat73Source, open_array_file
 from .gdal_source import GdalSource
 from .source import Block, Georeference, Source
@@ -11,10 +12,8 @@ __all__ = ["ArraySource", "Block", "GdalSource", "Georeference", "Mat73Source", 
 
 def open_source(path: str, variable: str | None = None) -> Source:
     """Open any GDAL raster, or a .mat or .npy cube; `InputError` says why it cannot be used."""
+    if variable is not None and not path.lower().endswith(".mat"):
+        raise UsageError(f"--variable names an array of a .mat file, but {path} is none: drop the option.")
     if path.lower().endswith((".mat", ".npy")):
         return open_array_file(path, variable)
-    if variable is not None:
-        from ..errors import UsageError
-
-        raise UsageError(f"--variable names an array of a .mat file, but {path} is none: drop the option.")
     return GdalSource(path)

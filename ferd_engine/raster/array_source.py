@@ -14,7 +14,7 @@ from ..bands import BandInfo
 from ..errors import InputError, RunError
 from ..windows import Window
 from .gdal_setup import gdal, gdal_exceptions, gdal_reason
-from .source import Block, FloatArray, Georeference, mark_invalid, target
+from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target
 
 _EXACT_IN_FLOAT32 = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
 _HDF5_MARK = b"MATLAB 7.3"
@@ -128,7 +128,7 @@ class Mat73Source:
 
 def open_array_file(path: str, variable: str | None) -> ArraySource | Mat73Source:
     """Open a .npy or .mat cube; MATLAB files before v7.3 are held in memory as a whole, as their format demands."""
-    if not Path(path).is_file():
+    if not path_exists(path) or not Path(path).is_file():
         raise InputError(f"There is no file {path}: check the path.")
     if path.lower().endswith(".npy"):
         return ArraySource(load_npy(path), path)

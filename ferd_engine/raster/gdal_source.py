@@ -14,11 +14,11 @@ from ..windows import Window
 from .band_metadata import read_band_infos
 from .gdal_setup import gdal, gdal_exceptions, gdal_reason
 from .row_cache import RowCache
-from .source import Block, FloatArray, Georeference, mark_invalid, target
+from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target
 
 # Types that float32 holds exactly; the others are read as float64.
 _FLOAT32_TYPES = ("Byte", "Int8", "UInt16", "Int16", "Float16", "Float32")
-_ENVI_DATA_SUFFIXES = ("", ".bsq", ".bil", ".bip", ".img", ".dat", ".raw")
+_ENVI_DATA_SUFFIXES = (".bsq", ".bil", ".bip", ".img", ".dat", ".raw")
 
 
 class GdalSource:
@@ -126,20 +126,31 @@ class GdalSource:
 
 
 def _data_file(path: str) -> str:
-    """Return the data file for an ENVI header, which GDAL does not open itself; any other path as it is."""
+    """Return the data file for an ENVI header, which GDAL does not open itself; any other path as it is.
+
+    The header of `scene.bsq` is `scene.hdr` or `scene.bsq.hdr`.
+    """
     header = Path(path)
-    if header.suffix.lower() != ".hdr" or not header.is_file():
+    if header.suffix.lower() != ".hdr" or not path_exists(path) or not header.is_file():
         return path
-    for stem in (header.with_suffix(""), header):
-        for suffix in _ENVI_DATA_SUFFIXES:
-            data = stem.with_suffix(suffix) if suffix else header.with_suffix("")
-            if data.is_file() and data != header:
-                return str(data)
-    raise InputError(f"The ENVI header {path} has no data file beside it: put the data file there and name it.")
+    beside = header.with_suffix("")
+    if beside.is_file():
+        return str(beside)
+    found = [
+        file
+        for file in header.parent.iterdir()
+        if file.stem == beside.name and file.suffix.lower() in _ENVI_DATA_SUFFIXES and file.is_file()
+    ]
+    if not found:
+        raise InputError(
+            f"The ENVI header {path} has no data file of a known ending beside it: put it there, or name the data file "
+            "itself."
+        )
+    return str(min(found, key=lambda file: _ENVI_DATA_SUFFIXES.index(file.suffix.lower())))
 
 
 def _open(path: str) -> Any:
-    if "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not Path(path).exists():
+    if "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not path_exists(path):
         raise InputError(f"There is no file {path}: check the path.")
     try:
         dataset = gdal.OpenEx(path, gdal.OF_RASTER | gdal.OF_READONLY)
@@ -152,7 +163,32 @@ def _open(path: str) -> Any:
         parts = [name for name, _ in dataset.GetSubDatasets()]
         advice = f"name one of its parts, such as {parts[0]}" if parts else "give a raster with bands"
         raise InputError(f"The file {path} holds no raster bands by itself: {advice}.")
+    _check_length(dataset)
     return dataset
+
+
+def _check_length(dataset: Any) -> None:
+    """Refuse an ENVI file that was cut short, and a VRT of such a file: GDAL reads zeros from what is missing."""
+    driver = dataset.GetDriver().ShortName
+    if driver == "VRT":
+        for file in (dataset.GetFileList() or ())[1:]:
+            if gdal.IdentifyDriverEx(file, gdal.OF_RASTER, ["ENVI"]) is not None:
+                _check_length(gdal.OpenEx(file, gdal.OF_RASTER | gdal.OF_READONLY, ["ENVI"]))
+        return
+    header = dataset.GetMetadata("ENVI") or {}
+    if driver != "ENVI" or header.get("file_compression", "0") != "0":
+        return
+    path = dataset.GetDescription()
+    n_values = dataset.RasterXSize * dataset.RasterYSize * dataset.RasterCount
+    declared = (
+        int(header.get("header_offset", 0)) + n_values * gdal.GetDataTypeSize(dataset.GetRasterBand(1).DataType) // 8
+    )
+    found = gdal.VSIStatL(path).size
+    if found < declared:
+        raise InputError(
+            f"The file {path} has {found} bytes, but its header declares {declared}: it was cut short or the header is "
+            "wrong, replace one of them."
+        )
 
 
 def _working_type(dataset: Any, path: str) -> tuple[DTypeLike, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -63,6 +64,14 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the file or the array."""
+
+
+def path_exists(path: str) -> bool:
+    """Tell whether there is a file or folder of this name; a name that the system cannot hold is none."""
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
 
 
 def target(out: FloatArray | None, shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
