@@ -180,9 +180,9 @@ def _check_length(dataset: Any) -> None:
         return
     path = dataset.GetDescription()
     n_values = dataset.RasterXSize * dataset.RasterYSize * dataset.RasterCount
-    declared = (
-        int(header.get("header_offset", 0)) + n_values * gdal.GetDataTypeSize(dataset.GetRasterBand(1).DataType) // 8
-    )
+    offset = header.get("header_offset", "").strip()
+    value_bytes = gdal.GetDataTypeSize(dataset.GetRasterBand(1).DataType) // 8
+    declared = n_values * value_bytes + (int(offset) if offset.isdigit() else 0)
     found = gdal.VSIStatL(path).size
     if found < declared:
         raise InputError(
