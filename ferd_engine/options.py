@@ -74,6 +74,7 @@ class EnhanceOptions:
 _RUN_ONLY = {"memory", "threads", "overwrite", "device"}
 # These speak of what the model gets, so a run without one would ignore them.
 _FEN_ONLY = ("model", "band_selection", "scaling")
+_DETECTOR_OPTIONS = ("block", "covariance")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class DetectOptions(EnhanceOptions):
     detector: str = "grx"
     enhance: bool = True
     block: int | None = None
+    covariance: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -97,7 +99,8 @@ class DetectOptions(EnhanceOptions):
 
     def detector_options(self) -> dict[str, Any]:
         """Return the options meant for the detector, as far as they were given."""
-        return {} if self.block is None else {"block": self.block}
+        given = {name: getattr(self, name) for name in _DETECTOR_OPTIONS}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 _Options = TypeVar("_Options", bound=EnhanceOptions)

@@ -55,6 +55,11 @@ def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
     parser.add_argument(
         "--block", type=int, metavar="N", help="slrx: side of its blocks in pixels (default: rows // 25)"
     )
+    parser.add_argument(
+        "--covariance",
+        metavar="KIND",
+        help="grx: empirical, ledoit-wolf, oas, pca:K (K components) or trimmed:P (without P per cent of the pixels)",
+    )
     _add_band_options(parser)
     _add_run_options(parser)
 

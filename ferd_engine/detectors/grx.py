@@ -10,39 +10,60 @@ from ..errors import InputError
 from ..progress import ProgressSpan
 from ..statistics import Moments
 from .blocks import blocks, score_valid
-from .mahalanobis import mahalanobis
+from .covariance import background, parse_covariance, passes
 from .registry import DetectorInfo
 
 
 @dataclass(frozen=True)
 class Grx:
-    """Squared Mahalanobis distance of each pixel to the mean and covariance (N - 1) of all valid pixels.
+    """Squared Mahalanobis distance of each pixel to the mean and covariance of all valid pixels.
 
     Reed and Yu, "Adaptive multiple-band CFAR detection of an optical pattern with unknown spectral distribution", IEEE
-    TASSP 38 (1990). Arithmetic is float64, the scores are float32. Scores do not depend on the block size, nor on an
-    affine scaling of each band; their mean over N pixels is rank * (N - 1) / N.
+    TASSP 38 (1990). Arithmetic is float64, the scores are float32. Scores do not depend on the block size. With the
+    empirical covariance they do not depend on an affine scaling of each band either, and their mean over N pixels is
+    rank * (N - 1) / N.
+
+    Parameters
+    ----------
+    covariance
+        empirical (N - 1 in the denominator), ledoit-wolf, oas, pca:K or trimmed:P, as `covariance.background` has them.
     """
 
+    covariance: str = "empirical"
+
+    def __post_init__(self) -> None:
+        parse_covariance(self.covariance)
+
     def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> None:
-        """Write the scores, as `Detector.score` says; reads the cube once."""
+        """Write the scores, as `Detector.score` says; reads the cube once, and before that `passes` times."""
         if moments.count == 0:
             raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
-        background = mahalanobis(moments, context)
-        progress = ProgressSpan(context.progress, 0.0, 1.0)
+        option = parse_covariance(self.covariance)
+        start = passes(option) / (passes(option) + 1)
+        with context.part(0.0, start):
+            distance = background(option, cube, moments, context)
+        progress = ProgressSpan(context.progress, start, 1.0)
         # A block, its valid pixels and their scores; half of the memory, since other passes hold buffers of their own.
         bytes_per_pixel = 8 * cube.n_bands + 16
         for window in blocks(cube, bytes_per_pixel, context.free_bytes // 2):
             progress.step(window.row_start / cube.n_rows, "GRX")
-            sink.write(window, score_valid(*cube.read(window), background.distances))
+            sink.write(window, score_valid(*cube.read(window), distance.distances))
         progress.step(1.0, "GRX")
 
 
 INFO = DetectorInfo(
     name="grx",
     title="Global RX",
-    formula="(x - mean)^T covariance^-1 (x - mean), mean and covariance (N - 1) of all valid pixels",
+    formula="(x - mean)^T covariance^-1 (x - mean), mean and covariance of all valid pixels",
     reference="Reed and Yu, IEEE Transactions on Acoustics, Speech and Signal Processing 38 (1990), 1760-1770",
-    cost="2 B^2 flops per pixel: half for the covariance, half for the distance",
-    when="The first choice: few assumptions, no parameter, fast. Weak where the background has several materials.",
+    cost=(
+        "2 B^2 flops per pixel: half for the covariance, half for the distance; ledoit-wolf reads the cube once more, "
+        "trimmed:P twice more with another 2 B^2"
+    ),
+    when=(
+        "The first choice: few assumptions, fast. Weak where the background has several materials. Covariance "
+        "ledoit-wolf or oas where pixels are few for the bands, or bands noisy; pca:K against noise; trimmed:P where "
+        "many anomalies take part in the background."
+    ),
     factory=Grx,
 )

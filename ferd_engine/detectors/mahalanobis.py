@@ -51,8 +51,19 @@ class Mahalanobis:
         if self._triangle is not None:
             self._triangle *= inverse_deviation[:, None]
             return
-        self._projection = np.ascontiguousarray(_inverse_root(correlation).T * inverse_deviation)
-        self.rank = len(self._projection)
+        self._project(_inverse_root(correlation).T * inverse_deviation)
+
+    @classmethod
+    def of_components(cls, mean: Float64Array, covariance: Float64Array, n_components: int) -> Mahalanobis:
+        """Return the distance within the leading principal components: at most as many as the covariance has rank."""
+        distance = cls(mean, np.zeros_like(covariance))
+        distance._project(_inverse_root(covariance)[:, -n_components:].T)
+        return distance
+
+    def _project(self, projection: Float64Array) -> None:
+        self._projection = np.ascontiguousarray(projection)
+        self._triangle = None
+        self.rank = len(projection)
 
     def distances(self, pixels: NDArray[np.floating[Any]]) -> Float64Array:
         """Return the squared distances (n,) of pixels (n, n_bands), float32 or float64."""
@@ -74,6 +85,10 @@ class Mahalanobis:
             whitened = self._whiten(values, buffer[: len(values)])
             np.einsum("ij,ij->i", whitened, whitened, out=distances[start : start + step])
 
+    def whiten(self, pixels: NDArray[np.floating[Any]]) -> Float64Array:
+        """Return coordinates (n, rank) of pixels (n, n_bands), in which `distances` are squared lengths."""
+        return self._whiten(pixels, np.empty(pixels.shape))
+
     def _whiten(self, pixels: NDArray[np.floating[Any]], buffer: Float64Array) -> Float64Array:
         buffer[...] = pixels
         buffer -= self.mean
@@ -83,9 +98,12 @@ class Mahalanobis:
         return buffer
 
 
-def mahalanobis(moments: Moments, context: RunContext) -> Mahalanobis:
-    """Return the distance to the pixels that `moments` saw, with warnings where they are too few or dependent."""
-    background = Mahalanobis(moments.mean, moments.covariance())
+def mahalanobis(moments: Moments, context: RunContext, factor: float = 1.0) -> Mahalanobis:
+    """Return the distance to the pixels that `moments` saw, with warnings where they are too few or dependent.
+
+    The covariance is taken times `factor`.
+    """
+    background = Mahalanobis(moments.mean, factor * moments.covariance())
     if background.rank < moments.n_bands:
         context.warn(
             f"The covariance of {moments.n_bands} bands and {moments.count} pixels has only rank {background.rank}: "

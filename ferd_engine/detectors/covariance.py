@@ -1,0 +1,142 @@
+"""The covariance of the whole image as the option `covariance` asks for it, and the distance to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import chi2
+
+from ..context import RunContext
+from ..cube import Cube, ScratchCube
+from ..errors import UsageError
+from ..progress import ProgressSpan
+from ..selection import kth_smallest
+from ..statistics import Float64Array, Moments
+from ..windows import Window
+from .blocks import blocks, score_valid
+from .mahalanobis import Mahalanobis, mahalanobis
+from .shrinkage import ledoit_wolf, oas
+
+COVARIANCES = "empirical, ledoit-wolf, oas, pca:K or trimmed:P"
+
+
+class Covariance(NamedTuple):
+    """A parsed option: `value` is the K of `pca:K` and the P of `trimmed:P`, 0 for the others."""
+
+    kind: str
+    value: float
+
+
+def parse_covariance(text: str) -> Covariance:
+    """Return the parts of `empirical`, `ledoit-wolf`, `oas`, `pca:K` (K >= 1) or `trimmed:P` (0 < P <= 50, per cent).
+
+    >>> parse_covariance("pca:20")
+    Covariance(kind='pca', value=20.0)
+    """
+    kind, _, number = text.partition(":")
+    if text in ("empirical", "ledoit-wolf", "oas"):
+        return Covariance(text, 0.0)
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if kind == "pca" and value >= 1.0 and value.is_integer():
+        return Covariance(kind, value)
+    if kind == "trimmed" and 0.0 < value <= 50.0:
+        return Covariance(kind, value)
+    raise UsageError(
+        f"The covariance {text!r} does not exist: give {COVARIANCES}, with K components (1 or more) or the P per cent "
+        "(up to 50) of the pixels to leave out."
+    )
+
+
+def passes(option: Covariance) -> int:
+    """Return how often the cube is read before the distance is known."""
+    return {"ledoit-wolf": 1, "trimmed": 2}.get(option.kind, 0)
+
+
+def background(option: Covariance, cube: Cube, moments: Moments, context: RunContext) -> Mahalanobis:
+    """Return the distance to the pixels that `moments` saw, all valid ones of `cube`.
+
+    empirical : covariance with N - 1. ledoit-wolf, oas : `shrinkage`, on the covariance with N, in the cube's units.
+    pca:K : within the K leading principal components of the covariance. trimmed:P : mean and covariance of what
+    is left without the P per cent of the pixels that lie farthest, times the factor that makes it consistent for
+    normal pixels (Croux and Haesbroeck, Journal of Multivariate Analysis 71, 1999, for the minimum covariance
+    determinant).
+    """
+    if option.kind == "empirical":
+        return mahalanobis(moments, context)
+    if option.kind == "pca":
+        return _leading(moments, int(option.value), context)
+    if option.kind == "trimmed":
+        return _trimmed(cube, moments, option.value / 100.0, context)
+    count, n_bands = moments.count, moments.n_bands
+    covariance = moments.covariance() * (max(count - 1, 1) / count)
+    trace, squares = float(np.trace(covariance)), float(np.vdot(covariance, covariance))
+    if option.kind == "oas":
+        shrinkage = float(oas(count, n_bands, trace, squares))
+    else:
+        fourth = _fourth_powers(cube, moments.mean, context) / count
+        shrinkage = float(ledoit_wolf(count, n_bands, trace, squares, fourth))
+    covariance *= 1.0 - shrinkage
+    covariance.flat[:: n_bands + 1] += shrinkage * trace / n_bands
+    return Mahalanobis(moments.mean, covariance)
+
+
+def _leading(moments: Moments, n_components: int, context: RunContext) -> Mahalanobis:
+    distance = Mahalanobis.of_components(moments.mean, moments.covariance(), n_components)
+    if distance.rank < n_components:
+        context.warn(
+            f"The covariance of {moments.n_bands} bands and {moments.count} pixels has only rank {distance.rank}: "
+            f"so many components were used, not {n_components}."
+        )
+    return distance
+
+
+def _fourth_powers(cube: Cube, mean: Float64Array, context: RunContext) -> float:
+    """Return the sum over the valid pixels of |x - mean|^4; reads the cube once."""
+    total = 0.0
+    progress = ProgressSpan(context.progress, 0.0, 1.0)
+    for window in _blocks(cube, context):
+        progress.step(window.row_start / cube.n_rows, "Covariance")
+        values, valid = cube.read(window)
+        centred = values[valid] - mean
+        total += float(np.square(np.einsum("ij,ij->i", centred, centred)).sum())
+    return total
+
+
+def _trimmed(cube: Cube, moments: Moments, left_out: float, context: RunContext) -> Mahalanobis:
+    """Return the distance to what is left without the farthest part of the pixels; reads the cube twice."""
+    kept = max(math.ceil((1.0 - left_out) * moments.count), 1)
+    first = mahalanobis(moments, context)
+    rest = Moments(cube.n_bands)
+    distances = context.scratch_cube(cube.n_rows, cube.n_cols, 1)
+    progress = ProgressSpan(context.progress, 0.0, 0.5)
+    try:
+        for window in _blocks(cube, context):
+            progress.step(window.row_start / cube.n_rows, "Covariance")
+            distances.write(window, score_valid(*cube.read(window), first.distances)[:, :, None])
+        cutoff = kth_smallest(lambda: _planes(cube, distances, context), kept)
+        progress = ProgressSpan(context.progress, 0.5, 1.0)
+        for window in _blocks(cube, context):
+            progress.step(window.row_start / cube.n_rows, "Covariance")
+            near = distances.read_values(window)[:, :, 0] <= cutoff
+            rest.add(cube.read(window)[0][near])
+    finally:
+        distances.close()
+    n_bands = cube.n_bands
+    consistency = (1.0 - left_out) / chi2.cdf(chi2.ppf(1.0 - left_out, n_bands), n_bands + 2)
+    return mahalanobis(rest, context, factor=float(consistency))
+
+
+def _blocks(cube: Cube, context: RunContext) -> Iterator[Window]:
+    # A block, its valid pixels in float64 and their centred copy.
+    return blocks(cube, 24 * cube.n_bands + 16, context.free_bytes // 2)
+
+
+def _planes(cube: Cube, plane: ScratchCube, context: RunContext) -> Iterator[Float64Array]:
+    for window in blocks(cube, 16, context.free_bytes // 4):
+        yield plane.read_values(window)
