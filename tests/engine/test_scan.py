@@ -1,0 +1,165 @@
+"""The first pass: dead bands, value range and moments, whatever the blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ferd_engine.scan
+from ferd_engine.context import RunContext
+from ferd_engine.errors import InputError
+from ferd_engine.raster import ArraySource
+from ferd_engine.scan import Scan, probe, scan
+from ferd_engine.windows import Window
+
+from .rasters import cube
+
+N_ROWS, N_COLS, N_BANDS = 83, 61, 9
+# Outside the five windows that the probe looks at.
+UNSEEN = (0, 0)
+
+
+class CountingSource(ArraySource):
+    """An array that counts how often each pixel was read."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        super().__init__(array)
+        self.count = np.zeros(array.shape[:2], dtype=int)
+
+    def read(self, window: Window, numbers: Sequence[int], out: Any = None) -> Any:
+        self.count[window.row_start : window.row_stop, window.col_start : window.col_stop] += 1
+        return super().read(window, numbers, out)
+
+
+def first(n_wanted: int) -> Any:
+    """Return a choice of the first bands, as a model makes it."""
+
+    def pick(alive: Sequence[int]) -> tuple[int, ...]:
+        if len(alive) < n_wanted:
+            raise InputError(f"needs {n_wanted} bands")
+        return tuple(alive[:n_wanted])
+
+    return pick
+
+
+def scanned(
+    array: np.ndarray, n_wanted: int = 3, usable: Sequence[int] = tuple(range(1, N_BANDS + 1)), **changes: Any
+) -> Scan:
+    settings = {"scaling": "minmax", "with_moments": True, "context": RunContext(), **changes}
+    return scan(ArraySource(array), usable, first(n_wanted), **settings)
+
+
+def scene() -> np.ndarray:
+    return cube(N_ROWS, N_COLS, N_BANDS, "float64")
+
+
+def dead(array: np.ndarray, number: int, kind: str) -> None:
+    """Make a band wholly nodata, constant, or constant where it is valid."""
+    array[:, :, number - 1] = np.nan if kind == "nodata" else 7.0
+    if kind == "constant with gaps":
+        array[::3, :, number - 1] = np.nan
+
+
+@pytest.mark.parametrize("shape", [(N_ROWS, N_COLS), (16, N_COLS), (1, N_COLS), (16, 16), (5, 7)])
+@pytest.mark.parametrize("scaling", ["minmax", "percentile"])
+def test_numbers_of_the_pass_are_those_of_the_whole_image(
+    shape: tuple[int, int], scaling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ferd_engine.scan, "block_shape", lambda *_: shape)
+    array = scene()
+    array[10:14, 20:33, 1] = np.nan
+    array[70, 5, 6] = np.nan
+    found = scanned(array, 4, scaling=scaling)
+    # The gap in band 7 is none of the bands used.
+    pixels = array[:, :, :4].reshape(-1, 4)
+    pixels = pixels[np.isfinite(pixels).all(axis=1)]
+    assert (found.numbers, found.dead, found.n_valid) == ((1, 2, 3, 4), (), len(pixels))
+    limits = [pixels.min(), pixels.max()] if scaling == "minmax" else np.percentile(pixels, [0.01, 99.99])
+    assert found.scaling is not None
+    np.testing.assert_allclose([found.scaling.low, found.scaling.high], limits, rtol=1e-12)
+    np.testing.assert_allclose(found.mean, pixels.mean(axis=0), rtol=1e-12)
+    assert found.moments is not None
+    np.testing.assert_allclose(found.moments.mean, pixels.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.moments.covariance(), np.cov(pixels.T), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["nodata", "constant", "constant with gaps"])
+def test_dead_bands_are_left_out_and_cost_no_pixel(kind: str) -> None:
+    array = scene()
+    for number in (1, 3, 9):
+        dead(array, number, kind)
+    source = CountingSource(array)
+    assert probe(source, range(1, 10)) == (1, 3, 9)
+    source.count[:] = 0
+    found = scan(source, range(1, 10), first(4), scaling="minmax", with_moments=False, context=RunContext())
+    assert (found.numbers, found.dead, found.n_valid) == ((2, 4, 5, 6), (1, 3, 9), N_ROWS * N_COLS)
+    # The raster is read once; only the probe's windows twice.
+    assert source.count[UNSEEN] == 1
+
+
+def test_a_suspect_that_turns_out_alive_is_used() -> None:
+    array = scene()
+    array[:, :, 1] = 5.0
+    array[UNSEEN][1] = 6.0
+    dead(array, 4, "nodata")
+    source = CountingSource(array)
+    assert probe(source, range(1, 10)) == (2, 4)
+    source.count[:] = 0
+    found = scan(source, range(1, 10), first(4), scaling="minmax", with_moments=True, context=RunContext())
+    assert (found.numbers, found.dead) == ((1, 2, 3, 5), (4,))
+    assert source.count[UNSEEN] == 2
+    pixels = array[:, :, [0, 1, 2, 4]].reshape(-1, 4)
+    assert found.moments is not None
+    np.testing.assert_allclose(found.moments.covariance(), np.cov(pixels.T), rtol=1e-10, atol=1e-12)
+    assert found.scaling is not None
+    assert (found.scaling.low, found.scaling.high) == (pixels.min(), pixels.max())
+
+
+def test_all_suspects_turn_out_alive() -> None:
+    # Data in one corner alone, as at the end of a flight line.
+    array = np.full((N_ROWS, N_COLS, N_BANDS), np.nan)
+    array[:5, :6] = scene()[:5, :6]
+    assert len(probe(ArraySource(array), range(1, 10))) == N_BANDS
+    found = scanned(array, 9)
+    assert (found.numbers, found.dead, found.n_valid) == (tuple(range(1, 10)), (), 30)
+
+
+def test_too_few_bands_until_the_suspects_are_cleared() -> None:
+    array = scene()
+    array[:, :, :6] = 5.0
+    array[UNSEEN][:6] = 6.0
+    assert scanned(array, 9).numbers == tuple(range(1, 10))
+    dead(array, 1, "constant")
+    with pytest.raises(InputError, match="needs 9 bands"):
+        scanned(array, 9)
+
+
+@pytest.mark.parametrize("kind", ["nodata", "constant", "constant with gaps"])
+def test_all_bands_dead(kind: str) -> None:
+    array = scene()
+    for number in range(1, 10):
+        dead(array, number, kind)
+    with pytest.raises(InputError, match="None of the 9 usable bands"):
+        scanned(array)
+
+
+def test_no_pixel_valid_in_all_bands() -> None:
+    array = scene()
+    array[::2, :, 0] = np.nan
+    array[1::2, :, 1] = np.nan
+    with pytest.raises(InputError, match="No pixel of the cube is valid in all 3 bands"):
+        scanned(array)
+    assert scanned(array, usable=(2, 3, 4)).n_valid == (N_ROWS + 1) // 2 * N_COLS
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (3, 2)])
+def test_tiny_images(shape: tuple[int, int]) -> None:
+    array = cube(*shape, 4, "float64") if shape != (1, 1) else np.arange(4.0).reshape(1, 1, 4)
+    if shape == (1, 1):
+        with pytest.raises(InputError, match="two different valid"):
+            scanned(array, 2, usable=(1, 2, 3, 4))
+    else:
+        assert scanned(array, 2, usable=(1, 2, 3, 4)).n_valid == shape[0] * shape[1]
