@@ -16,7 +16,7 @@ from .errors import InputError
 from .features import Enhancer, SourceCube
 from .fen.backend import Backend, open_backend
 from .fen.bundle import Model
-from .fen.store import choose_model
+from .fen.store import choose_model, find_model
 from .options import DetectOptions, EnhanceOptions
 from .raster import Source
 from .raster.row_order import in_row_order
@@ -88,6 +88,10 @@ def make_plan(source: Source, options: EnhanceOptions, *, enhance: bool, context
     selection, model = select_bands(source, alive, options, enhance=enhance)
     if scanned.dead:
         context.warn(f"{len(scanned.dead)} bands that are wholly nodata or constant were left out.")
+    if model is not None and options.model is not None and find_model(options.model).n_bands > model.n_bands:
+        context.warn(
+            f"The model {options.model} needs more than the {len(alive)} usable bands: {model.name} ran instead."
+        )
     bad = tuple(band.number for band in source.bands if not band.good)
     return Plan(selection, bad, scanned, model)
 

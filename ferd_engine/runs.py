@@ -16,7 +16,7 @@ from .bands import BandInfo
 from .context import RunContext
 from .cube import Float32Array
 from .detectors import detector_info
-from .errors import RunError
+from .errors import RunError, UsageError
 from .fen.bundle import Model
 from .fen.store import find_model
 from .options import DetectOptions, EnhanceOptions, build_options
@@ -173,6 +173,8 @@ def _context(settings: EnhanceOptions, progress: Progress | None) -> RunContext:
 
 
 def _array_source(cube: ArrayLike, settings: EnhanceOptions) -> Source:
+    if settings.variable is not None:
+        raise UsageError("The option variable names an array of a .mat file, but an array was given: drop it.")
     array: NDArray[Any] = np.asarray(cube)
     if isinstance(cube, np.ma.MaskedArray):
         array = np.where(cube.mask, np.nan, cube.data)
