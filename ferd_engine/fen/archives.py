@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import zipfile
+import zlib
 from pathlib import Path
 
 from ..errors import ModelError
@@ -59,6 +60,22 @@ def check_archive(path: Path) -> list[zipfile.ZipInfo]:
         if "data" in parts[1:-1] and member.compress_type != zipfile.ZIP_STORED:
             raise ModelError(f"The file {path.name} has compressed tensors, which torch does not write; do not use it.")
     return members
+
+
+def repack(path: Path) -> None:
+    """Write a checked archive anew, member by member, so that torch reads what was checked and nothing else.
+
+    Two zip readers can see two archives in one file made for it (bytes before or behind, a second directory); after
+    this there is one. Raises `ModelError` where a member is damaged.
+    """
+    fresh = path.with_name(path.name + ".fresh")
+    try:
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(fresh, "w", zipfile.ZIP_STORED) as new:
+            for member in old.infolist():
+                new.writestr(zipfile.ZipInfo(member.filename), old.read(member))
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"The file {path.name} is damaged: get it again from where it came.") from error
+    fresh.replace(path)
 
 
 def check_state_dict_archive(path: Path) -> None:

@@ -24,21 +24,22 @@ import hashlib
 import json
 import math
 import re
-import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ModelError, OutputError
+from ..errors import ModelError
 from . import safetensors
+from .folders import whole_folder
 from .network import Architecture, Weights, check_shapes, fold, tensor_shapes
 
 FORMAT = "ferd-model"
 FORMAT_VERSION = 1
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
+BUNDLE_FILES = (CARD_FILE, WEIGHTS_FILE)
 BAND_SELECTIONS = ("first", "spread", "wavelength")
 SCALINGS = ("minmax", "percentile")
 MAX_CARD_BYTES = 1 << 20
@@ -245,31 +246,22 @@ def save_model(model: Model, folder: str | Path, *, overwrite: bool = False) -> 
     """Write a bundle folder, whole or not at all, and return the model as it would be loaded from there.
 
     The weights are checked first; equal models give equal files. Raises `OutputError` where the folder exists and
-    `overwrite` is not set, or cannot be written.
+    `overwrite` is not set, holds other things than a model, or cannot be written.
     """
     folder = Path(folder)
     check_name(model.name)
     check_weights(model.architecture, model.weights)
-    if folder.exists() and not overwrite:
-        raise OutputError(f"The model folder {folder} exists: choose another name, or allow it to be overwritten.")
+    with whole_folder(folder, overwrite=overwrite, replaceable=BUNDLE_FILES) as fresh:
+        saved = write_bundle(model, fresh)
+    return replace(saved, folder=folder)
+
+
+def write_bundle(model: Model, folder: Path) -> Model:
+    """Write the two files of a bundle into a folder that is there, and return the model as it is loaded from there."""
     ordered = {name: np.asarray(model.weights[name], np.float32) for name in tensor_shapes(model.architecture)}
     content = safetensors.encode(ordered, {})
-    sha256 = hashlib.sha256(content).hexdigest()
-    card = json.dumps(card_of(model, sha256), indent=2, allow_nan=False) + "\n"
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-            fresh = Path(scratch) / "new"
-            fresh.mkdir()
-            (fresh / WEIGHTS_FILE).write_bytes(content)
-            (fresh / CARD_FILE).write_bytes(card.encode("utf-8"))
-            # Reading it back means that a card which this version would refuse never takes its place.
-            saved = load_model(fresh)
-            if folder.exists():
-                folder.replace(Path(scratch) / "old")
-            fresh.replace(folder)
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write the model folder {folder} ({error.strerror or error}): check its place and free space."
-        ) from error
-    return replace(saved, folder=folder)
+    card = json.dumps(card_of(model, hashlib.sha256(content).hexdigest()), indent=2, allow_nan=False) + "\n"
+    (folder / WEIGHTS_FILE).write_bytes(content)
+    (folder / CARD_FILE).write_bytes(card.encode("utf-8"))
+    # Reading it back means that a card which this version would refuse never takes its place.
+    return load_model(folder)

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from ..errors import ModelError, RunError
 from . import archives, safetensors
 from .backend import require_torch
-from .bundle import CARD_FILE, Model, check_name, check_runs, check_weights, load_model, save_model
+from .bundle import BUNDLE_FILES, CARD_FILE, Model, check_name, check_runs, check_weights, load_model, save_model
+from .folders import check_free
 from .import_worker import PROBE_SHAPE
 from .network import Architecture, infer_architecture
 from .numpy_backend import NumpyBackend
@@ -65,6 +66,7 @@ def import_model(
     licence: str = "not stated",
     sensor: str | None = None,
     wavelengths: tuple[float, ...] | None = None,
+    imported_from: str | None = None,
     interpreter: str | None = None,
     timeout_s: float = 180.0,
 ) -> Model:
@@ -72,20 +74,24 @@ def import_model(
 
     src : a folder or file in one of the layouts of this module; a folder is searched three levels deep.
     wavelengths : n_bands centres in nanometres, where known.
+    imported_from : what the card says of the origin, by default the folder's name; a bundle keeps its own card.
     interpreter : the Python, with torch, that reads torch files; by default this one.
     Raises `ModelError` where nothing fits, a file is damaged or our network differs from the source on the probe,
     `MissingPackageError` where torch is needed and absent, `OutputError` where the name is taken.
     """
     if check_name(name) in DEFAULT_NAMES:
         raise ModelError(f"{name} is the name of an embedded model: choose another name for the import.")
+    target = user_folder() / name
+    check_free(target, overwrite=overwrite, replaceable=BUNDLE_FILES)
     source = find_source(Path(src))
     if source.kind == "bundle":
         model = replace(load_model(source.files[0].parent), name=name)
     else:
         details = {"licence": licence, "sensor": sensor, "wavelengths": wavelengths}
-        model = _read_foreign(source, name, details, interpreter, timeout_s)
+        origin = imported_from or source.files[0].resolve().parent.name
+        model = _read_foreign(source, name, details, origin, interpreter, timeout_s)
     check_runs(model)
-    saved = save_model(model, user_folder() / name, overwrite=overwrite)
+    saved = save_model(model, target, overwrite=overwrite)
     logger.info("Imported %s (%s, %d bands) into %s", name, source.kind, saved.n_bands, saved.folder)
     return saved
 
@@ -135,14 +141,14 @@ def _sources_in(folder: Path) -> list[_Source]:
 
 
 def _read_foreign(
-    source: _Source, name: str, details: dict[str, Any], interpreter: str | None, timeout_s: float
+    source: _Source, name: str, details: dict[str, Any], origin: str, interpreter: str | None, timeout_s: float
 ) -> Model:
     """Return the model of a source that is not a bundle, compared with its peer where it has one."""
     with tempfile.TemporaryDirectory(prefix="ferd-import-") as scratch:
         # What is checked is a copy that nobody else changes between the checks and the reading.
         copies = [_copy(path, Path(scratch)) for path in source.files]
         training: dict[str, Any] = {
-            "imported_from": source.files[0].resolve().parent.name,
+            "imported_from": origin,
             "layout": source.kind,
             "files_sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in copies},
         }
@@ -156,6 +162,7 @@ def _read_foreign(
                 check = archives.check_torchscript_archive
             for path in copies:
                 check(path)
+                archives.repack(path)
             weights = _run_worker(source.kind, copies, Path(scratch), interpreter or sys.executable, timeout_s)
             expected = weights.pop("probe.output", None)
     architecture = infer_architecture({tensor: values.shape for tensor, values in weights.items()})
