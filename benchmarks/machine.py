@@ -1,0 +1,67 @@
+"""What the figures were measured on, and how fast its matrix products are."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+
+import numpy as np
+import scipy
+from scipy.linalg import blas
+
+from ferd_engine.doctor import examine_blas
+
+# Large square products, and the tall ones that a network of 128 channels is made of.
+SHAPES = ((2048, 2048, 2048), (65536, 128, 128), (65536, 1152, 128))
+
+
+def best_of(action: Callable[[], object], repeats: int) -> float:
+    """Return the shortest of several wall times in seconds."""
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def gemm_peaks(repeats: int = 5) -> dict[str, float]:
+    """Return the best float32 GFLOP/s of each BLAS over the shapes: numpy's, scipy's and torch's."""
+    import torch
+
+    peaks: dict[str, float] = {"numpy": 0.0, "scipy": 0.0, "torch": 0.0}
+    for rows, inner, cols in SHAPES:
+        a = np.random.default_rng(0).standard_normal((rows, inner), dtype=np.float32)
+        b = np.random.default_rng(1).standard_normal((inner, cols), dtype=np.float32)
+        out = np.empty((rows, cols), np.float32)
+        ta, tb, tout = torch.from_numpy(a), torch.from_numpy(b), torch.from_numpy(np.empty_like(out))
+        products: dict[str, Callable[[], object]] = {
+            "numpy": lambda a=a, b=b, out=out: np.matmul(a, b, out=out),
+            "scipy": lambda a=a, b=b, out=out: blas.sgemm(1.0, b.T, a.T, beta=0.0, c=out.T, overwrite_c=1),
+            "torch": lambda a=ta, b=tb, out=tout: torch.mm(a, b, out=out),
+        }
+        for name, product in products.items():
+            product()
+            gflops = 2.0 * rows * inner * cols / best_of(product, repeats) / 1e9
+            peaks[name] = max(peaks[name], gflops)
+    return peaks
+
+
+def describe() -> str:
+    """Return one line: cores, processor, BLAS and versions."""
+    import torch
+    from osgeo import gdal
+
+    blas_names = " and ".join(examine_blas()["names"])
+    processor = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo") as file:
+            processor = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return (
+        f"{len(os.sched_getaffinity(0))} cores, {processor}; BLAS {blas_names}; numpy {np.__version__}, "
+        f"scipy {scipy.__version__}, torch {torch.__version__}, GDAL {gdal.__version__}, Python {platform.python_version()}"
+    )

@@ -1,0 +1,118 @@
+"""FEN + GRX from a file to a score raster: time against pure FEN, memory against the budget, both against the rows.
+
+    python benchmarks/streaming.py FOLDER [--rows 2000] [--cols 1500] [--bands 200] [--long] [--backend numpy]
+
+FOLDER gets the seeded int16 rasters of make_raster.py (1.2 GB each at the default size; `--long` adds one of 8000 rows
+in four lengths, through VRTs). Each run is a `ferd detect` process of its own; its peak is what the system reports for
+it. Pure FEN is the same network on the same number of pixels, in memory, in this process. The runs of one size must give
+the same scores within 1e-4 of the largest, or the benchmark fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fen import enhance_in_blocks, scene
+from machine import best_of, describe
+from make_raster import make_raster
+from osgeo import gdal
+
+from ferd_engine import open_model
+from ferd_engine.fen.backend import open_backend
+
+MIB = 1 << 20
+FEN_ROWS = 512
+TOLERANCE = 1e-4
+PEAK_ALLOWANCE_MIB = 300
+
+
+def pure_fen_seconds_per_pixel(model: str, backend: str, cols: int) -> float:
+    """Return what FEN takes for a pixel on an image of this width."""
+    network = open_model(model)
+    halo = network.architecture.halo_px
+    cube = scene(FEN_ROWS + 2 * halo, cols + 2 * halo, network.n_bands) * np.float32(0.02)
+    runner = open_backend(network, backend, "cpu")
+    enhance_in_blocks(runner, cube[: 128 + 2 * halo], halo)
+    return best_of(lambda: enhance_in_blocks(runner, cube, halo), 3) / (FEN_ROWS * cols)
+
+
+def detect(path: Path, output: Path, memory: str, backend: str) -> dict[str, Any]:
+    """Run `ferd detect` in a process of its own and return its report."""
+    command = [sys.executable, "-m", "ferd_engine", "detect", str(path), str(output)]
+    options = ["--memory", memory, "--backend", backend, "--overwrite", "--json"]
+    finished = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
+    report: dict[str, Any] = json.loads(finished.stdout)
+    return report
+
+
+def scores(path: Path) -> np.ndarray:
+    """Return a score raster."""
+    return gdal.Open(str(path)).ReadAsArray()
+
+
+def row(what: str, report: dict[str, Any], fen_seconds: float) -> str:
+    """Return one line of the table, after a check of the peak."""
+    budget, peak = report["memory_budget_bytes"] / MIB, report["peak_memory_bytes"] / MIB
+    verdict = "" if peak <= budget + PEAK_ALLOWANCE_MIB else "  peak over budget + 300 MiB"
+    return (
+        f"{what:<26}{budget:8.0f}{report['seconds']:9.1f}{report['seconds'] / fen_seconds:12.2f}{peak:11.0f}{verdict}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--cols", type=int, default=1500)
+    parser.add_argument("--bands", type=int, default=200)
+    parser.add_argument("--backend", default="numpy", choices=("numpy", "torch"))
+    parser.add_argument("--model", default="fen-200")
+    parser.add_argument("--long", action="store_true", help="also 1000, 2000, 4000 and 8000 rows")
+    arguments = parser.parse_args()
+    gdal.UseExceptions()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    print(describe())
+    per_pixel = pure_fen_seconds_per_pixel(arguments.model, arguments.backend, arguments.cols)
+    fen_seconds = per_pixel * arguments.rows * arguments.cols
+    print(
+        f"{arguments.rows} x {arguments.cols} x {arguments.bands} int16, {arguments.backend} backend, pure FEN "
+        f"{fen_seconds:.1f} s ({per_pixel * 1e6:.2f} us per pixel)"
+    )
+    print(f"{'file':<26}{'MiB':>8}{'seconds':>9}{'x pure FEN':>12}{'peak MiB':>11}")
+    output = arguments.folder / "scores.tif"
+    reference: np.ndarray | None = None
+    for suffix in (".tif", ".bil", ".bsq"):
+        path = arguments.folder / f"scene{suffix}"
+        if not path.exists():
+            make_raster(path, arguments.rows, arguments.cols, arguments.bands, 0)
+        for memory in ("256MiB", "1GiB", "4GiB"):
+            report = detect(path, output, memory, arguments.backend)
+            print(row(f"{suffix[1:]}", report, fen_seconds), flush=True)
+            found = scores(output)
+            reference = found if reference is None else reference
+            error = float(np.abs(found - reference).max() / np.abs(reference).max())
+            assert error <= TOLERANCE, f"{path} with {memory} differs by {error:.1e}"
+    if arguments.long:
+        run_lengths(arguments, per_pixel, output)
+
+
+def run_lengths(arguments: argparse.Namespace, per_pixel: float, output: Path) -> None:
+    """Time four lengths of one long raster: time must grow with the rows, memory must not."""
+    path = arguments.folder / "long.bil"
+    if not path.exists():
+        make_raster(path, 8000, arguments.cols, arguments.bands, 0)
+    for n_rows in (1000, 2000, 4000, 8000):
+        part = arguments.folder / f"rows{n_rows}.vrt"
+        gdal.Translate(str(part), str(path), format="VRT", srcWin=[0, 0, arguments.cols, n_rows])
+        report = detect(part, output, "256MiB", arguments.backend)
+        print(row(f"bil, {n_rows} rows", report, per_pixel * n_rows * arguments.cols), flush=True)
+
+
+if __name__ == "__main__":
+    main()
