@@ -2,8 +2,8 @@
 
     python benchmarks/fen.py [--rows 1000] [--cols 1000] [--repeats 3]
 
-Bound: 2 x multiply-adds of the direct convolution / the best float32 GEMM rate of numpy, scipy and torch, measured in the
-same run. "Published" is the network as its authors run it: eager torch modules, batch norm apart, the whole image at
+Bound: 2 x multiply-adds of the direct convolution / the best float32 GEMM rate of numpy, scipy and torch, measured in
+the same run. "Published" is the network as its authors run it: eager torch modules, batch norm apart, the whole image at
 once with reflection padding. All results are compared, and the run fails where they differ by more than 1e-4 of the
 largest value.
 """
@@ -109,7 +109,6 @@ def main() -> None:
         image = torch.from_numpy(scaled).permute(2, 0, 1).contiguous()[None]
         published_seconds = best_of(lambda: network(image), max(arguments.repeats - 1, 1))
         reference = network(image)[0].permute(1, 2, 0).numpy()
-    del image
     largest = float(np.abs(reference).max())
     print(f"{'what':<34}{'seconds':>9}{'x bound':>9}{'x own bound':>13}{'published / ours':>18}{'error':>10}")
     print(f"{'published way, eager torch':<34}{published_seconds:9.2f}{published_seconds / bound:9.2f}")

@@ -61,7 +61,12 @@ def describe() -> str:
             processor = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return (
-        f"{len(os.sched_getaffinity(0))} cores, {processor}; BLAS {blas_names}; numpy {np.__version__}, "
-        f"scipy {scipy.__version__}, torch {torch.__version__}, GDAL {gdal.__version__}, Python {platform.python_version()}"
-    )
+    versions = {
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "torch": torch.__version__,
+        "GDAL": gdal.__version__,
+    }
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    cores = len(os.sched_getaffinity(0))
+    return f"{cores} cores, {processor}; BLAS {blas_names}; {listed}, Python {platform.python_version()}"
