@@ -16,7 +16,14 @@ from ..fen.store import find_model, list_models
 
 def run_models(arguments: argparse.Namespace) -> int:
     """Run one of the actions on models."""
-    actions = {"list": _list, "show": _show, "import": _import, "verify": _verify}
+    actions = {
+        "list": _list,
+        "show": _show,
+        "import": _import,
+        "export": _export,
+        "download": _download,
+        "verify": _verify,
+    }
     return actions[arguments.action](arguments)
 
 
@@ -75,11 +82,39 @@ def _facts(model: Model | None) -> dict[str, Any]:
 def _import(arguments: argparse.Namespace) -> int:
     from ..fen.importers import import_model
 
-    model = import_model(arguments.source, arguments.name)
-    if arguments.json:
+    return _say_imported(import_model(arguments.source, arguments.name, overwrite=arguments.overwrite), arguments.json)
+
+
+def _download(arguments: argparse.Namespace) -> int:
+    from ..fen.hub import download_model
+
+    model = download_model(
+        arguments.name,
+        repo=arguments.repo,
+        revision=arguments.revision,
+        sha256=arguments.sha256,
+        offline=arguments.offline,
+        overwrite=arguments.overwrite,
+    )
+    return _say_imported(model, arguments.json)
+
+
+def _say_imported(model: Model, as_json: bool) -> int:
+    if as_json:
         print(json.dumps(_facts(model)))
     else:
         print(f"Imported {model.name}: {model.n_bands} bands, in {model.folder}; use it with --model {model.name}.")
+    return EXIT_DONE
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from ..fen.export import export_model
+
+    export = export_model(find_model(arguments.name), arguments.folder, arguments.format, overwrite=arguments.overwrite)
+    if arguments.json:
+        print(json.dumps({**asdict(export), "folder": str(export.folder)}))
+    else:
+        print(f"Exported {arguments.name} as {export.format}: {', '.join(export.files)} in {export.folder}.")
     return EXIT_DONE
 
 

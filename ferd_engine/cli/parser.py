@@ -7,8 +7,9 @@ from typing import NoReturn
 
 from .._version import __version__
 from ..errors import EXIT_USAGE
-from ..options import BACKENDS, BAND_SELECTIONS, DEVICES, SCALINGS
+from ..options import BACKENDS, BAND_SELECTIONS, DEVICES, PRECISIONS, SCALINGS
 
+EXPORT_FORMATS = ("torchscript", "safetensors", "pt2")
 _INPUT_HELP = "any raster that GDAL reads, or a .mat or .npy cube of rows x cols x bands"
 _OUTPUT_HELP = ".tif for GeoTIFF, or .hdr, .bsq, .bil, .bip, .img, .dat for ENVI"
 
@@ -100,6 +101,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="where torch runs (default: a GPU where there is one)"
     )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="bf16: faster on GPUs and some CPUs, scores less exact (default: float32)",
+    )
     parser.add_argument("--memory", default="1GiB", metavar="SIZE", help="memory budget (default: 1GiB)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
@@ -129,7 +136,7 @@ def _add_evaluate(commands: argparse._SubParsersAction[OneSentenceParser]) -> No
 
 
 def _add_models(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
-    parser = commands.add_parser("models", help="list, show, import and verify models")
+    parser = commands.add_parser("models", help="list, show, import, export, download and verify models")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="list the models that --model accepts")
     _add_json(listing)
@@ -141,12 +148,48 @@ def _add_models(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
         "source", metavar="SRC", help="folder with convh.pt, enc.pt, pc.pt, or with the hub's TorchScript files"
     )
     bring.add_argument("name", metavar="NAME", help="the name that --model will take")
+    bring.add_argument("--overwrite", action="store_true", help="replace an imported model of this name")
     _add_json(bring)
+    _add_models_export(actions)
+    _add_models_download(actions)
     verify = actions.add_parser(
         "verify", help="check a model's files against their checksums (all models without a name)"
     )
     verify.add_argument("name", metavar="NAME|FOLDER", nargs="?")
     _add_json(verify)
+
+
+def _add_models_export(actions: argparse._SubParsersAction[OneSentenceParser]) -> None:
+    parser = actions.add_parser("export", help="write a model for other programs, in a new folder")
+    parser.add_argument("name", metavar="NAME|FOLDER")
+    parser.add_argument("folder", metavar="FOLDER", help="the folder to make")
+    parser.add_argument(
+        "--format",
+        choices=EXPORT_FORMATS,
+        required=True,
+        help="torchscript: the hub's three files; safetensors: weights and card; pt2: one program of torch.export",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier export")
+    _add_json(parser)
+
+
+def _add_models_download(actions: argparse._SubParsersAction[OneSentenceParser]) -> None:
+    parser = actions.add_parser(
+        "download",
+        help="fetch a model from a Hugging Face hub, pinned and checked, and import it",
+        description="Fetch a model from a Hugging Face hub and import it. Nothing is fetched without a commit and the "
+        "sha256 of each file, from the catalogue or from these options. Mirrors, proxies and tokens are those of "
+        "huggingface_hub (HF_ENDPOINT, HTTPS_PROXY, HF_TOKEN).",
+    )
+    parser.add_argument("name", metavar="NAME", help="a name of the catalogue, or any name with --repo")
+    parser.add_argument("--repo", metavar="OWNER/NAME", help="another repository than the catalogue's")
+    parser.add_argument("--revision", metavar="40HEX", help="the commit to take the files from")
+    parser.add_argument(
+        "--sha256", metavar="FILE=HEX", nargs="+", action="extend", default=[], help="a file and its sha256"
+    )
+    parser.add_argument("--offline", action="store_true", help="take the files from the cache, open no connection")
+    parser.add_argument("--overwrite", action="store_true", help="replace an imported model of this name")
+    _add_json(parser)
 
 
 def _add_detectors(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:

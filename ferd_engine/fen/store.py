@@ -41,6 +41,19 @@ def user_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "ferd" / "models"
 
 
+def cache_folder() -> Path:
+    """Return the folder of downloaded files: FERD_CACHE, else where this platform keeps what can be fetched again."""
+    override = os.environ.get("FERD_CACHE")
+    if override:
+        return Path(override)
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "ferd" / "cache"
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "ferd"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "ferd"
+
+
 def list_models() -> list[Listing]:
     """Return the embedded models, largest first, then the installed ones by name, damaged ones with their problem."""
     listings = [_listing(name, EMBEDDED_FOLDER / name, "embedded") for name in DEFAULT_NAMES]

@@ -14,7 +14,8 @@ from .network import BATCH_NORM_EPS, Architecture, Weights
 if TYPE_CHECKING:
     import torch
 
-# The published padding, which is cropped again: zero padding of the 3x3 convolutions never reaches what is left.
+# The published padding, which is cropped again: zeros around the 3x3 convolutions, at most 4 of them, never reach what
+# is left.
 PADDING_PX = 4
 MIN_SIDE_PX = PADDING_PX + 1
 
@@ -24,11 +25,8 @@ def build_parts(
 ) -> tuple[torch.nn.Module, torch.nn.Module, torch.nn.Module]:
     """Return entry, residual part and head in evaluation mode, float32 on the CPU, with copies of the weights.
 
-    The head divides by no norm: over a tile that would be another factor than over the image. Raises `ModelError` for
-    more bottlenecks than the padding allows.
+    The head divides by no norm: over a tile that would be another factor than over the image.
     """
-    if architecture.bottlenecks > PADDING_PX:
-        raise ModelError(f"A FEN of {architecture.bottlenecks} bottlenecks has no published form: at most {PADDING_PX}.")
     parts = (_entry(architecture), _residual(architecture), _head(architecture))
     for part in parts:
         _load(part, weights)
