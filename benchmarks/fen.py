@@ -3,8 +3,8 @@
     python benchmarks/fen.py [--rows 1000] [--cols 1000] [--repeats 3]
 
 Bound: 2 x multiply-adds of the direct convolution / the best float32 GEMM rate of numpy, scipy and torch, measured in
-the same run. "Published" is the network as its authors run it: eager torch modules, batch norm apart, the whole image at
-once with reflection padding. All results are compared, and the run fails where they differ by more than 1e-4 of the
+the same run. "Published" is the network as its authors run it: eager torch modules, batch norm apart, the whole image
+at once with reflection padding. All results are compared, and the run fails where they differ by more than 1e-4 of the
 largest value.
 """
 

@@ -3,9 +3,9 @@
     python benchmarks/streaming.py FOLDER [--rows 2000] [--cols 1500] [--bands 200] [--long] [--backend numpy]
 
 FOLDER gets the seeded int16 rasters of make_raster.py (1.2 GB each at the default size; `--long` adds one of 8000
-rows in four lengths, through VRTs). Each run is a `ferd detect` process of its own; its peak is what the system reports for
-it. Pure FEN is the same network on the same number of pixels, in memory, in this process. The runs of one size must give
-the same scores within 1e-4 of the largest, or the benchmark fails.
+rows in four lengths, through VRTs). Each run is a `ferd detect` process of its own; its peak is what the system reports
+for it. Pure FEN is the same network on the same number of pixels, in memory, in this process. The runs of one size must
+give the same scores within 1e-4 of the largest, or the benchmark fails.
 """
 
 from __future__ import annotations

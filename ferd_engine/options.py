@@ -14,6 +14,7 @@ BAND_SELECTIONS = ("auto", "first", "spread", "wavelength")
 SCALINGS = ("minmax", "percentile")
 BACKENDS = ("auto", "numpy", "torch")
 DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("float32", "bf16")
 
 _MIN_MEMORY_BYTES = 64 << 20
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -46,6 +47,7 @@ class EnhanceOptions:
     variable: str | None = None
     backend: str = "auto"
     device: str = "auto"
+    precision: str = "float32"
     memory: str = "1GiB"
     threads: int | None = None
     overwrite: bool = False
@@ -56,6 +58,7 @@ class EnhanceOptions:
         _one_of("scaling", self.scaling, SCALINGS)
         _one_of("backend", self.backend, BACKENDS)
         _one_of("device", self.device, DEVICES)
+        _one_of("precision", self.precision, PRECISIONS)
         parse_memory(self.memory)
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"The number of threads is {self.threads}: give 1 or more.")
@@ -74,7 +77,7 @@ class EnhanceOptions:
 _RUN_ONLY = {"memory", "threads", "overwrite", "device"}
 # These speak of what the model gets, so a run without one would ignore them.
 _FEN_ONLY = ("model", "band_selection", "scaling")
-_DETECTOR_OPTIONS = ("block", "covariance")
+_DETECTOR_OPTIONS = ("block", "covariance", "inner", "outer")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class DetectOptions(EnhanceOptions):
     enhance: bool = True
     block: int | None = None
     covariance: str | None = None
+    inner: int | None = None
+    outer: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

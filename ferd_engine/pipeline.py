@@ -106,7 +106,7 @@ def open_enhancer(source: Source, plan: Plan, options: EnhanceOptions) -> tuple[
     """Return FEN over the source, ready to run."""
     if plan.model is None or plan.scan.scaling is None:
         raise ValueError("This plan was made without a model, so there is nothing to enhance with.")
-    backend = open_backend(plan.model, options.backend, options.device, options.threads)
+    backend = open_backend(plan.model, options.backend, options.device, options.threads, options.precision)
     halo_px = plan.model.architecture.halo_px
     return Enhancer(source, plan.scan.numbers, plan.scan.scaling, plan.scan.mean, backend, halo_px), backend
 

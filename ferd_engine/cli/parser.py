@@ -59,8 +59,10 @@ def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
     parser.add_argument(
         "--covariance",
         metavar="KIND",
-        help="grx: empirical, ledoit-wolf, oas, pca:K (K components) or trimmed:P (without P per cent of the pixels)",
+        help="empirical, ledoit-wolf, oas, pca:K (K components) or trimmed:P (grx, without P per cent of the pixels)",
     )
+    parser.add_argument("--inner", type=int, metavar="N", help="lrx: odd side of the inner window (default: 11)")
+    parser.add_argument("--outer", type=int, metavar="N", help="lrx: odd side of the outer window (default: inner + 10)")
     _add_band_options(parser)
     _add_run_options(parser)
 

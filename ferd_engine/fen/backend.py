@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingPackageError, UsageError
+from ..options import BACKENDS, DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
     from .bundle import Model
 
-BACKENDS = ("auto", "numpy", "torch")
 TORCH_HINT = 'add it with: python -m pip install "torch>=2.6"'
 
 
@@ -58,26 +58,38 @@ def require_torch(purpose: str) -> None:
         raise MissingPackageError(f"{purpose} needs the package torch, which is not installed: {TORCH_HINT}")
 
 
-def open_backend(model: Model, backend: str = "auto", device: str = "auto", threads: int | None = None) -> Backend:
+def open_backend(
+    model: Model,
+    backend: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    precision: str = "float32",
+) -> Backend:
     """Return a backend for the model.
 
     backend : "auto" takes torch where it can be imported, else NumPy.
     device : "auto", "cpu" or "cuda"; NumPy runs on the CPU alone.
     threads : CPU threads, by default all that this process may use.
+    precision : "float32", or "bf16", which torch alone computes with.
     Raises `UsageError` for unknown or unfitting options and `MissingPackageError` where torch is asked for and absent.
     """
     if backend not in BACKENDS:
         raise UsageError(f"There is no backend {backend!r}: choose auto, numpy or torch.")
-    if device not in ("auto", "cpu", "cuda"):
+    if device not in DEVICES:
         raise UsageError(f"There is no device {device!r}: choose auto, cpu or cuda.")
     if threads is not None and threads < 1:
         raise UsageError(f"The number of threads is {threads}: give 1 or more.")
-    wants_torch = backend == "torch" or (backend == "auto" and torch_installed())
+    if precision not in PRECISIONS:
+        raise UsageError(f"There is no precision {precision!r}: choose float32 or bf16.")
+    bfloat16 = precision == "bf16"
+    if bfloat16 and backend == "numpy":
+        raise UsageError("The numpy backend computes in float32 only: choose --backend torch for --precision bf16.")
+    wants_torch = backend == "torch" or bfloat16 or (backend == "auto" and torch_installed())
     if wants_torch:
         require_torch("The torch backend")
         from .torch_backend import TorchBackend
 
-        return TorchBackend(model.architecture, model.weights, device=device, threads=threads)
+        return TorchBackend(model.architecture, model.weights, device=device, threads=threads, bfloat16=bfloat16)
     if device == "cuda":
         if backend == "numpy":
             raise UsageError("The numpy backend has no device cuda: choose --backend torch, or --device cpu.")

@@ -18,12 +18,22 @@ Float32Array = NDArray[np.float32]
 
 
 class TorchBackend:
-    """FEN by torch, float32 without TF32. On the CPU each thread runs single-threaded products, as with numpy."""
+    """FEN by torch, float32 without TF32. On the CPU each thread runs single-threaded products, as with numpy.
+
+    With `bfloat16` products are of bfloat16 values: several times faster where the chip has units for them, and less
+    exact; see `TorchTiles`.
+    """
 
     name = "torch"
 
     def __init__(
-        self, architecture: Architecture, weights: Weights, *, device: str = "auto", threads: int | None = None
+        self,
+        architecture: Architecture,
+        weights: Weights,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        bfloat16: bool = False,
     ) -> None:
         import torch
 
@@ -31,10 +41,14 @@ class TorchBackend:
             raise UsageError("The device cuda was chosen and torch finds no CUDA device: use --device cpu or auto.")
         self._torch = torch
         self._workers = threads or available_threads()
+        self._precision = ", bfloat16" if bfloat16 else ""
         self._runner: RowEngine | TorchTiles
         if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
             self._where = torch.cuda.get_device_name()
-            self._runner = TorchTiles(architecture, weights, torch.device("cuda"))
+            self._runner = TorchTiles(architecture, weights, torch.device("cuda"), bfloat16=bfloat16)
+        elif bfloat16:
+            self._where = f"CPU, {self._workers} threads"
+            self._runner = TorchTiles(architecture, weights, torch.device("cpu"), bfloat16=True)
         else:
             self._where = f"CPU, {self._workers} threads"
             self._runner = RowEngine(
@@ -51,7 +65,7 @@ class TorchBackend:
 
     def describe(self) -> str:
         """Return one line for the log."""
-        return f"torch {self._torch.__version__}, {self._where}"
+        return f"torch {self._torch.__version__}, {self._where}{self._precision}"
 
     def enhance(
         self, block: Float32Array, out: Float32Array | None = None, check: Callable[[], None] | None = None
@@ -59,6 +73,7 @@ class TorchBackend:
         """Return the enhanced block; see `Backend.enhance`."""
         # What the engine's threads set for themselves becomes the default of threads that others start later.
         threads = self._torch.get_num_threads()
+        self._torch.set_num_threads(self._workers)
         try:
             return self._runner.enhance(block, out, check)
         finally:
