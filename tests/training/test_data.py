@@ -1,0 +1,157 @@
+"""What training reads and makes: scenes from every source, patches, synthetic backgrounds, implanted targets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from ferd_engine.bands import BandInfo
+from ferd_engine.errors import InputError
+from ferd_engine.sample import make_sample, spectra
+from training import synthetic
+from training.config import DataConfig, SceneConfig
+from training.implant import implant
+from training.patches import batches, cut, places
+from training.scenes import Scene, load_scenes, prepare
+
+DATA = DataConfig(train=(SceneConfig(path="x"),), bands=6, patch=8, band_selection="spread")
+
+
+def test_scenes_come_from_files_and_folders(tmp_path):
+    cube = np.random.default_rng(0).random((11, 9, 5)).astype(np.float32)
+    (tmp_path / "folder").mkdir()
+    np.save(tmp_path / "folder" / "b.npy", cube)
+    savemat(tmp_path / "folder" / "a.mat", {"data": cube + 1})
+    (tmp_path / "folder" / "notes.txt").write_text("no raster")
+    found = load_scenes((SceneConfig(path=str(tmp_path / "folder"), licence="CC0-1.0"),))
+    assert [scene.name for scene in found] == ["a.mat", "b.npy"]
+    assert np.array_equal(found[1].values, cube)
+    assert all(len(scene.sha256) == 64 and scene.licence == "CC0-1.0" for scene in found)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no raster"):
+        load_scenes((SceneConfig(path=str(tmp_path / "empty")),))
+
+
+def test_unfolded_pixels_go_column_by_column(tmp_path):
+    cube = np.arange(4 * 3 * 5, dtype=np.float64).reshape(4, 3, 5)
+    # MATLAB: reshape(cube, rows * cols, bands)'
+    savemat(tmp_path / "flat.mat", {"V": cube.reshape(12, 5, order="F").T, "n": 3.0})
+    config = SceneConfig(path=str(tmp_path / "flat.mat"), variable="V", rows=4, cols=3)
+    assert np.array_equal(load_scenes((config,))[0].values, cube)
+    with pytest.raises(InputError, match="correct rows"):
+        load_scenes((SceneConfig(path=str(tmp_path / "flat.mat"), variable="V", rows=5, cols=3),))
+
+
+def test_a_raster_loses_its_bad_bands(tmp_path):
+    paths = make_sample(tmp_path / "sample")
+    scene = load_scenes((SceneConfig(path=str(paths.scene)),))[0]
+    assert scene.values.shape[2] == len(scene.bands) == int(spectra.good_bands().sum())
+    background = prepare(scene, 100, "spread")
+    assert np.isfinite(background.values).all()
+    outside = ~np.isfinite(scene.values).all(axis=2)
+    assert outside.any()
+    assert np.allclose(background.values[outside], scene.values[~outside].mean(axis=0, dtype=np.float64), rtol=1e-5)
+
+
+def test_constant_bands_are_dropped_and_too_few_named():
+    values = np.random.default_rng(0).random((9, 8, 4)).astype(np.float32)
+    scene = Scene("small", values, tuple(BandInfo(i + 1) for i in range(4)), "")
+    assert prepare(scene, 4, "first").picked.tolist() == [0, 1, 2, 3]
+    with pytest.raises(InputError, match="small cannot be used"):
+        prepare(scene, 5, "first")
+    dead = Scene("dead", np.full((9, 8, 4), np.nan, np.float32), scene.bands, "")
+    with pytest.raises(InputError, match="no pixel"):
+        prepare(dead, 4, "first")
+
+
+def test_places_cover_and_repeat():
+    shapes = [(64, 64), (100, 65), (70, 130)]
+    drawn = places(shapes, 64, True, np.random.default_rng(1))
+    assert sorted(place.scene for place in drawn) == [0] + [1] * 4 + [2] * 6
+    for place in drawn:
+        n_rows, n_cols = shapes[place.scene]
+        assert 0 <= place.row <= n_rows - 64
+        assert 0 <= place.col <= n_cols - 64
+        assert 0 <= place.turn < 8
+    assert drawn == places(shapes, 64, True, np.random.default_rng(1))
+    assert drawn != places(shapes, 64, True, np.random.default_rng(2))
+    with pytest.raises(InputError, match="Scene 2"):
+        places([(64, 64), (64, 63)], 64, False, np.random.default_rng(0))
+
+
+def test_patches_are_scaled_as_the_engine_scales():
+    values = np.random.default_rng(5).normal(3.0, 2.0, (8, 8, 10)).astype(np.float32)
+    background = prepare(Scene("s", values, tuple(BandInfo(i + 1) for i in range(10)), ""), 6, "spread")
+    batch = next(batches([background], DATA, 4, seed=0, epoch=1)).numpy()
+    kept = values[:, :, [0, 2, 4, 5, 7, 9]]
+    wanted = ((kept - kept.min()) / (kept.max() - kept.min()) * 2 - 1) * 0.1
+    assert batch.shape == (1, 6, 8, 8)
+    assert np.abs(batch[0] - wanted.transpose(2, 0, 1)).max() < 1e-6
+
+
+def test_turned_patches_are_the_patch_turned():
+    values = np.random.default_rng(5).random((8, 8, 6)).astype(np.float32)
+    background = prepare(Scene("s", values, tuple(BandInfo(i + 1) for i in range(6)), ""), 6, "first")
+    seen = set()
+    for turn in range(8):
+        place = places([(8, 8)], 8, False, np.random.default_rng(0))[0]._replace(turn=turn)
+        seen.add(cut(background, place, DATA, np.random.default_rng(0)).tobytes())
+    assert len(seen) == 8
+
+
+def test_varied_bands_stay_in_order_and_within_the_range():
+    values = np.broadcast_to(np.arange(30, dtype=np.float32), (8, 8, 30)).copy()
+    values += np.random.default_rng(0).random((8, 8, 1)).astype(np.float32) * 1e-3
+    background = prepare(Scene("s", values, tuple(BandInfo(i + 1) for i in range(30)), ""), 6, "spread")
+    varied = DataConfig(train=DATA.train, bands=6, patch=8, vary_bands=True)
+    spans = set()
+    for seed in range(60):
+        place = places([(8, 8)], 8, False, np.random.default_rng(0))[0]
+        patch = cut(background, place, varied, np.random.default_rng(seed))
+        assert (np.diff(patch[:, 0, 0]) > 0).all()
+        assert np.abs(patch).max() <= 0.1 + 1e-6
+        spans.add(patch.tobytes())
+    assert 5 < len(spans) < 60
+
+
+def test_synthetic_backgrounds_are_seeded_and_physical():
+    cube = synthetic.background(4, 37, 52)
+    assert cube.shape == (37, 52, spectra.N_BANDS)
+    assert np.array_equal(cube, synthetic.background(4, 37, 52))
+    assert not np.array_equal(cube, synthetic.background(5, 37, 52))
+    good = spectra.good_bands()
+    assert cube[:, :, good].min() > -0.1
+    assert cube[:, :, good].max() < 1.5
+
+    # Water-vapour bands are noise: neighbours have less in common there than in the good bands.
+    def likeness(bands):
+        a, b = cube[:, :-1, bands], cube[:, 1:, bands]
+        return np.mean([np.corrcoef(a[:, :, i].ravel(), b[:, :, i].ravel())[0, 1] for i in range(a.shape[2])])
+
+    assert likeness(good) > 0.5 > likeness(spectra.transmission() < 0.01)
+
+
+def test_implanted_targets_change_what_the_truth_says_and_nothing_else():
+    cube = synthetic.background(1, 60, 45)[:, :, spectra.good_bands()]
+    cube[:, :3] = np.nan
+    before = cube.copy()
+    planted, truth = implant(cube, np.random.default_rng(2))
+    assert np.array_equal(cube, before, equal_nan=True)
+    changed = (planted != cube).any(axis=2) & np.isfinite(cube).all(axis=2)
+    assert np.array_equal(changed, truth)
+    assert 0 < truth.sum() <= 0.015 * 60 * 42
+    assert np.isfinite(planted[:, 3:]).all()
+    again, _ = implant(cube, np.random.default_rng(2))
+    assert np.array_equal(planted, again, equal_nan=True)
+
+
+def test_implanted_targets_follow_the_scene_in_any_unit():
+    """A gain and an offset per band, which RX ignores, change neither the truth nor the targets' shares."""
+    cube = synthetic.background(3, 40, 41)[:, :, spectra.good_bands()][:, :, ::4].astype(np.float64)
+    gain = np.linspace(0.5, 300.0, cube.shape[2])
+    offset = np.linspace(-7.0, 5.0, cube.shape[2])
+    plain, truth = implant(cube, np.random.default_rng(0))
+    other, other_truth = implant(cube * gain + offset, np.random.default_rng(0))
+    assert np.array_equal(truth, other_truth)
+    assert np.allclose((other - offset) / gain, plain, rtol=1e-9, atol=1e-9)

@@ -1,0 +1,183 @@
+"""Training end to end on a tiny set: the loss falls, a stopped run resumes to the same bits, the engine agrees."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import ferd_engine
+from ferd_engine.errors import Cancelled, InputError, RunError, UsageError
+from ferd_engine.fen.bundle import load_model
+from ferd_engine.fen.network import untrained_weights
+from training import checkpoint
+from training.config import Config, DataConfig, NetworkConfig, SceneConfig, TrainingConfig
+from training.networks.distillation import ReverseDistillation
+from training.networks.fen import Fen
+from training.train import train
+
+SMALL = NetworkConfig(
+    teacher="random", entry=8, inner=8, outer=16, blocks=(2, 1, 1), embedding_blocks=1, decoder_blocks=(1, 1, 1)
+)
+
+
+def config(folder, *, network=SMALL, **training):
+    return Config(
+        name="tiny",
+        output=str(folder),
+        seed=3,
+        network=network,
+        data=DataConfig(
+            train=(SceneConfig(kind="synthetic", count=2, rows=40, cols=56, seed=1, licence="CC0-1.0"),),
+            held_out=(SceneConfig(kind="synthetic", count=1, rows=40, cols=33, seed=9),),
+            bands=20,
+            band_selection="spread",
+            patch=24,
+            turn_patches=True,
+        ),
+        training=TrainingConfig(**{"epochs": 2, "batch": 4, "threads": 1, **training}),
+    )
+
+
+def rows_of(folder):
+    with open(folder / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+class StopIn:
+    """Progress that asks to stop in an epoch, as a signal does."""
+
+    def __init__(self, epoch):
+        self.epoch, self.now = epoch, 0
+
+    def update(self, fraction, message):
+        self.now = int(message.split()[1])
+
+    def cancelled(self):
+        return self.now >= self.epoch
+
+
+@pytest.mark.parametrize("objective", ["distillation", "ranking"])
+def test_loss_falls_and_the_engine_gives_what_torch_gives(tmp_path, objective):
+    settings = config(tmp_path / "run", objective=objective, epochs=4)
+    model = train(settings)
+    losses = [float(row["loss"]) for row in rows_of(tmp_path / "run")]
+    assert len(losses) == 4
+    assert losses[-1] < losses[0]
+
+    fen = Fen(model.architecture).eval()
+    fen.load_weights(dict(model.weights))
+    cube = np.random.default_rng(0).uniform(-1.0, 1.0, (31, 26, 20)).astype(np.float32)
+    scaled = (cube - cube.min()) / (cube.max() - cube.min()) * np.float32(0.2) - np.float32(0.1)
+    with torch.no_grad():
+        wanted = fen(torch.from_numpy(scaled.transpose(2, 0, 1)[None].copy()))[0].numpy().transpose(1, 2, 0)
+    for backend in ("numpy", "torch"):
+        found = ferd_engine.enhance(cube, model=str(tmp_path / "run" / "model"), backend=backend)
+        assert np.abs(found - wanted).max() < 1e-4 * np.abs(wanted).max()
+    # Scores, too: GRX of what torch computed, in float64 from its definition.
+    pixels = wanted.reshape(-1, 20).astype(np.float64) - wanted.reshape(-1, 20).mean(axis=0, dtype=np.float64)
+    inverse = np.linalg.inv(np.cov(pixels.T))
+    scores = np.einsum("ij,jk,ik->i", pixels, inverse, pixels).reshape(31, 26)
+    found = ferd_engine.detect(cube, model=str(tmp_path / "run" / "model"))
+    assert np.abs(found - scores).max() < 1e-4 * scores.max()
+
+
+@pytest.mark.parametrize("objective", ["distillation", "ranking"])
+@pytest.mark.parametrize("selection", ["last", "implanted"])
+def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, objective, selection):
+    kinds = {"objective": objective, "selection": selection, "epochs": 3}
+    whole = train(config(tmp_path / "whole", **kinds))
+    with pytest.raises(Cancelled):
+        train(config(tmp_path / "stopped", **kinds), progress=StopIn(2))
+    assert len(rows_of(tmp_path / "stopped")) == 1
+    assert not (tmp_path / "stopped" / "model").exists()
+    resumed = train(config(tmp_path / "stopped", **kinds))
+    assert same(whole.weights, resumed.weights)
+    assert whole.training["epoch"] == resumed.training["epoch"]
+    assert [r["loss"] for r in rows_of(tmp_path / "whole")] == [r["loss"] for r in rows_of(tmp_path / "stopped")]
+    assert not list((tmp_path / "stopped").glob(".checkpoint*"))
+
+
+def test_seeds_decide(tmp_path):
+    first = train(config(tmp_path / "a", epochs=1))
+    again = train(config(tmp_path / "b", epochs=1))
+    other = train(dataclasses.replace(config(tmp_path / "c", epochs=1), seed=4))
+    assert same(first.weights, again.weights)
+    assert not same(first.weights, other.weights)
+
+
+def test_the_teacher_keeps_its_weights_and_the_rest_learns(tmp_path):
+    model = train(config(tmp_path / "run", epochs=1))
+    torch.manual_seed(3)
+    before = ReverseDistillation(20, SMALL).fen.weights()
+    for name, values in before.items():
+        assert np.array_equal(values, model.weights[name]) == name.startswith("layer1."), name
+
+
+def test_a_frozen_residual_layer_stays_in_the_ranking_objective(tmp_path):
+    network = dataclasses.replace(SMALL, frozen=True)
+    model = train(config(tmp_path / "run", network=network, objective="ranking", epochs=1))
+    before = untrained_weights(model.architecture, 3)
+    assert np.array_equal(before["layer1.0.conv2.weight"], model.weights["layer1.0.conv2.weight"])
+    assert not np.array_equal(before["convh.weight"], model.weights["convh.weight"])
+
+
+def test_the_card_says_how_the_model_was_made(tmp_path):
+    settings = config(tmp_path / "run", epochs=1, selection="implanted")
+    train(settings)
+    card = json.loads((tmp_path / "run" / "model" / "model.json").read_text())
+    assert card["trained"] is True
+    assert card["band_selection"] == "spread"
+    training = card["training"]
+    assert training["config"]["seed"] == 3
+    assert training["config_sha256"] == settings.digest()
+    assert [entry["licence"] for entry in training["data"]] == ["CC0-1.0", "CC0-1.0"]
+    assert 0.0 < training["held_out_auc"] <= 1.0
+    assert training["seconds"] > 0
+
+
+def test_the_best_epoch_by_implanted_targets_is_kept(tmp_path):
+    model = train(config(tmp_path / "run", epochs=3, selection="implanted"))
+    scores = [float(row["held_out_auc"]) for row in rows_of(tmp_path / "run")]
+    assert model.training["epoch"] == 1 + int(np.argmax(scores))
+    assert model.training["held_out_auc"] == pytest.approx(max(scores), abs=1e-6)
+
+
+def test_another_configuration_does_not_go_on_from_a_checkpoint(tmp_path):
+    train(config(tmp_path / "run", epochs=1))
+    with pytest.raises(InputError, match="another configuration"):
+        train(config(tmp_path / "run", epochs=1, batch=2))
+    train(config(tmp_path / "run", epochs=1, batch=2), fresh=True)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    train(config(tmp_path / "run", epochs=1))
+    path = tmp_path / "run" / checkpoint.FILE
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(InputError, match="damaged"):
+        train(config(tmp_path / "run", epochs=1))
+
+
+def test_a_diverging_run_says_so(tmp_path):
+    with pytest.raises(RunError, match="learning_rate"):
+        train(config(tmp_path / "run", learning_rate=1e30, epochs=3))
+
+
+def test_a_missing_device_is_refused(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(UsageError, match="cuda"):
+        train(config(tmp_path / "run", device="cuda"))
+
+
+def test_saved_bundle_is_what_was_returned(tmp_path):
+    model = train(config(tmp_path / "run", epochs=1))
+    assert same(model.weights, load_model(tmp_path / "run" / "model").weights)

@@ -1,0 +1,292 @@
+"""The configuration of a training run: one frozen object, read from TOML and checked before anything is loaded.
+
+Defaults are those of the paper and its published code: 64 x 64 patches, batches of 16, 60 epochs of Adam with a
+learning rate of 0.005 and betas (0.5, 0.999), and the losses' weights 0.1, 0.1 and 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from ferd_engine.errors import UsageError
+from ferd_engine.fen.bundle import check_name
+from ferd_engine.fen.network import Architecture
+
+SCENE_KINDS = ("raster", "had100", "synthetic")
+BAND_SELECTIONS = ("first", "spread")
+OBJECTIVES = ("distillation", "ranking")
+DECAYS = ("none", "cosine")
+SELECTIONS = ("last", "implanted", "test-labels")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """Where scenes come from.
+
+    kind "raster": a file that the engine reads (any GDAL raster, .mat, .npy), or a folder of them. `rows` and `cols`
+    unfold a .mat array of two axes (bands, pixels), pixels column by column as MATLAB has them.
+    kind "had100": the folder of the data set; `split` "train" or "test", `sensor` "aviris_ng" or "aviris".
+    kind "synthetic": `count` scenes of `rows` x `cols` from `seed` on, see `training.synthetic`.
+    """
+
+    path: str = ""
+    kind: str = "raster"
+    variable: str = ""
+    rows: int = 0
+    cols: int = 0
+    split: str = "train"
+    sensor: str = "aviris_ng"
+    count: int = 0
+    seed: int = 0
+    licence: str = "not stated"
+
+    def __post_init__(self) -> None:
+        one_of("kind of scene", self.kind, SCENE_KINDS)
+        if self.kind != "synthetic" and not self.path:
+            raise UsageError(f'A scene of the kind {self.kind} needs a path: add path = "..." to its table.')
+        if self.kind == "synthetic" and not (self.count > 0 and self.rows > 0 and self.cols > 0):
+            raise UsageError("Synthetic scenes need count, rows and cols above 0: add them to their table.")
+        if (self.rows > 0) != (self.cols > 0) or self.rows < 0 or self.cols < 0:
+            raise UsageError(f"The scene {self.path or self.kind} needs rows and cols, both above 0 or neither.")
+        one_of("split", self.split, ("train", "test"))
+        one_of("sensor", self.sensor, ("aviris_ng", "aviris"))
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """The scenes and what is cut out of them: `bands` bands, patches of `patch` x `patch` pixels.
+
+    An epoch covers each scene `rounds` times. `turn_patches` turns and mirrors them; `vary_bands` spreads the bands of
+    a patch over a random part of the range now and then, so that the network suits more than one sensor.
+    """
+
+    train: tuple[SceneConfig, ...]
+    held_out: tuple[SceneConfig, ...] = ()
+    bands: int = 100
+    band_selection: str = "first"
+    patch: int = 64
+    rounds: int = 1
+    turn_patches: bool = False
+    vary_bands: bool = False
+
+    def __post_init__(self) -> None:
+        one_of("band selection", self.band_selection, BAND_SELECTIONS)
+        at_least("data.bands", self.bands, 2)
+        at_least("data.rounds", self.rounds, 1)
+        if self.patch < 8 or self.patch % 8:
+            raise UsageError(f"data.patch is {self.patch}: give a multiple of 8, since the network halves it thrice.")
+        if not self.train:
+            raise UsageError("There is nothing to train on: name at least one scene under data.train.")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes, by default the paper's: teacher wide_resnet101_2, decoder de_wide_resnet50_2.
+
+    `blocks` are the bottlenecks of the teacher's layers 1 to 3; layer k + 1 is twice as wide as layer k. `teacher`
+    names its weights: "imagenet", "random", or a file (.pth, .pt, .safetensors) with torchvision's tensor names.
+    `frozen` keeps the FEN's residual layer as it is drawn in the ranking objective; the distillation always does.
+    """
+
+    teacher: str = "imagenet"
+    frozen: bool = False
+    entry: int = 64
+    inner: int = 128
+    outer: int = 256
+    hidden: int = 0
+    blocks: tuple[int, ...] = (3, 4, 23)
+    embedding_blocks: int = 3
+    decoder_blocks: tuple[int, ...] = (3, 4, 6)
+
+    def __post_init__(self) -> None:
+        for name, counts in (("blocks", self.blocks), ("decoder_blocks", self.decoder_blocks)):
+            if len(counts) != 3 or min(counts) < 1:
+                raise UsageError(f"network.{name} is {list(counts)}: give three numbers, each 1 or more.")
+        at_least("network.embedding_blocks", self.embedding_blocks, 1)
+
+    def architecture(self, n_bands: int) -> Architecture:
+        """Return the FEN that these sizes give for so many bands; raises `ModelError` for unusable sizes."""
+        return Architecture(n_bands, self.blocks[0], self.entry, self.inner, self.outer, self.hidden)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the three losses.
+
+    `sigmoid_twice` puts a sigmoid before the BCE-with-logits, as the published code does; its least value is then
+    log 2 and not 0, and its gradient vanishes sooner.
+    """
+
+    alignment: float = 0.1
+    reconstruction: float = 0.1
+    distillation: float = 1.0
+    sigmoid_twice: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the weights are found, and which epoch's weights are kept.
+
+    objective "distillation": the paper's; "ranking": see `training.objectives.Ranking`. decay "cosine" lowers the
+    learning rate from epoch to epoch along half a cosine.
+    selection "last": those of the last epoch; "implanted": those with the largest mean AUC of FEN + GRX on the
+    held-out scenes with implanted targets; "test-labels": those with the largest mean AUC on the held-out scenes of
+    the had100 kind by their own truth. The last is how the published code chooses: figures on those scenes are then
+    no longer figures on unseen scenes.
+    """
+
+    objective: str = "distillation"
+    epochs: int = 60
+    batch: int = 16
+    learning_rate: float = 0.005
+    decay: str = "none"
+    betas: tuple[float, ...] = (0.5, 0.999)
+    selection: str = "last"
+    device: str = "auto"
+    threads: int = 0
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        one_of("objective", self.objective, OBJECTIVES)
+        one_of("decay", self.decay, DECAYS)
+        one_of("selection", self.selection, SELECTIONS)
+        one_of("device", self.device, DEVICES)
+        at_least("training.epochs", self.epochs, 1)
+        at_least("training.batch", self.batch, 1)
+        at_least("training.threads", self.threads, 0)
+        if not self.learning_rate > 0:
+            raise UsageError(f"training.learning_rate is {self.learning_rate}: give a number above 0.")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise UsageError(f"training.betas is {list(self.betas)}: give two numbers from 0 to below 1.")
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run. `output` is its folder, relative paths are relative to the configuration file's folder."""
+
+    name: str
+    output: str
+    data: DataConfig
+    seed: int = 10
+    licence: str = "not stated"
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        at_least("seed", self.seed, 0)
+        self.network.architecture(self.data.bands)
+        if self.training.selection != "last" and not self.data.held_out:
+            raise UsageError(
+                f"The selection {self.training.selection!r} needs held-out scenes: name them under data.held_out."
+            )
+        kinds = {scene.kind for scene in self.data.held_out}
+        if self.training.selection == "test-labels" and kinds != {"had100"}:
+            raise UsageError("The selection by test labels needs held-out scenes of the kind had100 alone.")
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.output)
+
+    def digest(self) -> str:
+        """Return a sha256 over what shapes the weights: everything but output folder, device, threads and log."""
+        values = asdict(self)
+        values.pop("output")
+        for key in ("device", "threads", "tensorboard"):
+            values["training"].pop(key)
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def load_config(path: str | Path) -> Config:
+    """Return the configuration of a TOML file.
+
+    `UsageError` names the key that is unknown, missing or of a wrong type.
+    """
+    path = Path(path)
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"Cannot read the configuration {path} ({error.strerror}): check the path.") from error
+    except ValueError as error:
+        raise UsageError(f"The configuration {path} is not valid TOML ({error}): correct it there.") from error
+    return _build(Config, _absolute(table, path.resolve().parent), "")
+
+
+def _absolute(table: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Return the table with paths of scenes, teacher and output made absolute."""
+
+    def join(value: Any) -> Any:
+        return str(base / value) if isinstance(value, str) and value else value
+
+    table = dict(table)
+    if "output" in table:
+        table["output"] = join(table["output"])
+    network = table.get("network")
+    if isinstance(network, dict) and network.get("teacher") not in (None, "imagenet", "random"):
+        table["network"] = {**network, "teacher": join(network["teacher"])}
+    data = table.get("data")
+    if isinstance(data, dict):
+        table["data"] = {
+            key: [{**s, "path": join(s["path"])} if isinstance(s, dict) and "path" in s else s for s in value]
+            if key in ("train", "held_out") and isinstance(value, list)
+            else value
+            for key, value in data.items()
+        }
+    return table
+
+
+_Kind = TypeVar("_Kind")
+
+
+def _build(kind: type[_Kind], table: Any, where: str) -> _Kind:
+    """Return a dataclass made of a TOML table, every value checked against the field's type."""
+    if not isinstance(table, dict):
+        raise UsageError(f"{where.rstrip('.') or 'The configuration'} must be a table.")
+    hints = get_type_hints(kind)
+    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    for key in table:
+        if key not in known:
+            raise UsageError(f"The configuration has the unknown key {where}{key}: known are {', '.join(known)}.")
+    values = {key: _value(hints[key], value, where + key) for key, value in table.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        missing = sorted(set(known) & set(str(error).replace("'", " ").split()))
+        raise UsageError(f"The configuration lacks {where}{', '.join(missing)}: add it.") from error
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise UsageError(f"The value of {where} must be a list.")
+        return tuple(_value(get_args(hint)[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+    if is_dataclass(hint) and isinstance(hint, type):
+        return _build(hint, value, where + ".")
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise UsageError(f"The value of {where} is {value!r}: it must be of the type {hint.__name__}.")
+    return value
+
+
+def one_of(what: str, value: str, known: tuple[str, ...]) -> None:
+    """Raise `UsageError` unless the value is a known one."""
+    if value not in known:
+        raise UsageError(f"The {what} {value!r} does not exist: choose one of {', '.join(known)}.")
+
+
+def at_least(what: str, value: int, least: int) -> None:
+    """Raise `UsageError` for a value below the least one."""
+    if value < least:
+        raise UsageError(f"{what} is {value}: give {least} or more.")

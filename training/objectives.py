@@ -1,0 +1,126 @@
+"""What a training step minimises: the paper's reverse distillation, or the ranking of implanted targets."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ferd_engine.fen.network import untrained_weights
+
+from . import losses
+from .config import Config
+from .implant import implant
+from .networks.distillation import ReverseDistillation
+from .networks.fen import Fen
+
+# Added to the covariance's diagonal, relative to its mean, so that its factor exists in training.
+_RIDGE = 1e-9
+_MOST_NORM = 1.0
+# What the engine scales a scene's extremes to.
+_LIMIT = 0.1
+
+
+class Objective(Protocol):
+    """A network with its loss."""
+
+    fen: Fen
+    module: nn.Module
+
+    def losses(self, images: Tensor, seed: tuple[int, ...]) -> dict[str, Tensor]:
+        """Return "loss" and its parts for scaled images (n, bands, rows, cols); `seed` drives what is drawn."""
+
+    def limit_gradients(self) -> None:
+        """Change the gradients before a step, where the objective needs it."""
+
+
+def make_objective(config: Config) -> Objective:
+    """Return the objective of a configuration, its weights drawn from the configuration's seed."""
+    torch.manual_seed(config.seed)
+    return Ranking(config) if config.training.objective == "ranking" else Distillation(config)
+
+
+class Distillation:
+    """Reverse distillation with spectral feature alignment (Jin, Dang, Zhu 2024)."""
+
+    def __init__(self, config: Config) -> None:
+        network = ReverseDistillation(config.data.bands, config.network)
+        self.module: nn.Module = network
+        self.fen = network.fen
+        self._weights = config.loss
+
+    def losses(self, images: Tensor, seed: tuple[int, ...]) -> dict[str, Tensor]:
+        """Return the weighted sum and its three parts; nothing is drawn."""
+        return losses.total(images, self.module(images), self._weights)
+
+    def limit_gradients(self) -> None:
+        """Leave them as they are."""
+
+
+class Ranking:
+    """Targets are implanted into each patch, and FEN learns to make global RX rank them above the background.
+
+    For each image the squared Mahalanobis distances d of all enhanced pixels to their own mean and covariance are
+    computed as GRX does, and the loss is the mean over (target t, background b) pairs of log(1 + d_b / d_t), a smooth
+    upper bound, up to log 2, of the share of pairs in the wrong order, which is 1 - AUC. Batch norm stays at its
+    initial statistics: a pixel's features must not depend on what else lies in the batch.
+    """
+
+    def __init__(self, config: Config) -> None:
+        architecture = config.network.architecture(config.data.bands)
+        self.fen = Fen(architecture)
+        self.fen.load_weights(untrained_weights(architecture, config.seed))
+        self.fen.layer1.requires_grad_(not config.network.frozen)
+        self.module: nn.Module = _Still(self.fen)
+
+    def losses(self, images: Tensor, seed: tuple[int, ...]) -> dict[str, Tensor]:
+        """Return the mean ranking loss; the targets are drawn from `seed`."""
+        each = []
+        for index, image in enumerate(images):
+            random = np.random.default_rng([*seed, index])
+            values, truth = implant(image.permute(1, 2, 0).cpu().numpy(), random)
+            if truth.any():
+                # A target brighter than the scene widens its range, and with it the scaling.
+                values *= np.float32(_LIMIT / max(_LIMIT, float(np.abs(values).max())))
+                planted = torch.from_numpy(values).permute(2, 0, 1).to(images.device)
+                each.append(ranking_loss(self.fen(planted[None])[0], torch.from_numpy(truth).to(images.device)))
+        return {"loss": torch.stack(each).mean()}
+
+    def limit_gradients(self) -> None:
+        """Bound their norm: one image with a nearly singular covariance would undo many steps."""
+        nn.utils.clip_grad_norm_(self.fen.parameters(), _MOST_NORM)
+
+
+class _Still(nn.Module):
+    """A FEN whose batch norm never enters training mode."""
+
+    def __init__(self, fen: Fen) -> None:
+        super().__init__()
+        self.fen = fen
+
+    def train(self, mode: bool = True) -> _Still:
+        super().train(mode)
+        self.fen.eval()
+        return self
+
+
+def distances(image: Tensor) -> Tensor:
+    """Return squared Mahalanobis distances (rows * cols,) of the pixels of (bands, rows, cols), in float64."""
+    pixels = image.flatten(1).double()
+    pixels = pixels - pixels.mean(dim=1, keepdim=True)
+    covariance = pixels @ pixels.T / (pixels.shape[1] - 1)
+    ridge = _RIDGE * covariance.diagonal().mean()
+    covariance = covariance + ridge * torch.eye(len(covariance)).to(covariance)
+    factor = torch.linalg.cholesky(covariance)
+    scores: Tensor = torch.linalg.solve_triangular(factor, pixels, upper=False).square().sum(dim=0)
+    return scores
+
+
+def ranking_loss(enhanced: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean of log(1 + d_b / d_t) over pairs, for an image (bands, rows, cols) and a truth (rows, cols)."""
+    logarithms = torch.log(distances(enhanced))
+    target, background = logarithms[truth.flatten()], logarithms[~truth.flatten()]
+    return functional.softplus(background[None, :] - target[:, None]).mean()

@@ -1,0 +1,86 @@
+"""Patches of the training scenes, drawn anew each epoch; the same seed and epoch give the same patches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ferd_engine.errors import InputError
+from ferd_engine.scaling import Scaling
+
+from .config import DataConfig
+from .scenes import Background
+
+Float32Array = NDArray[np.float32]
+
+# How often bands are spread over a part of the range instead of all of it.
+_PART_OF_RANGE = 0.3
+
+
+class Place(NamedTuple):
+    """Where a patch lies in which scene, and how it is turned: 0 to 3 quarter turns, 4 more for its mirror image."""
+
+    scene: int
+    row: int
+    col: int
+    turn: int
+
+
+def places(shapes: Sequence[tuple[int, int]], patch: int, turned: bool, random: Generator) -> list[Place]:
+    """Return an epoch's patches in random order.
+
+    Each scene of (rows, cols) gives as many as it takes to cover it, at random places; so a scene of the patch's own
+    size gives itself, once. Raises `InputError` for a scene smaller than the patch.
+
+    >>> len(places([(64, 64), (100, 65)], 64, False, np.random.default_rng(0)))
+    5
+    """
+    drawn: list[Place] = []
+    for index, (n_rows, n_cols) in enumerate(shapes):
+        if min(n_rows, n_cols) < patch:
+            raise InputError(
+                f"Scene {index + 1} of the training data has {n_rows} x {n_cols} pixels, less than a patch of "
+                f"{patch} x {patch}: lower data.patch or leave the scene out."
+            )
+        for _ in range(-(-n_rows // patch) * -(-n_cols // patch)):
+            row, col = random.integers(n_rows - patch + 1), random.integers(n_cols - patch + 1)
+            drawn.append(Place(index, int(row), int(col), int(random.integers(8)) if turned else 0))
+    return [drawn[index] for index in random.permutation(len(drawn))]
+
+
+def batches(scenes: Sequence[Background], data: DataConfig, batch: int, seed: int, epoch: int) -> Iterator[Tensor]:
+    """Yield an epoch's scaled tensors (n, bands, patch, patch) with n = batch, the last one smaller."""
+    random = np.random.default_rng([seed, epoch])
+    shapes = [(scene.values.shape[0], scene.values.shape[1]) for scene in scenes]
+    drawn = [place for _ in range(data.rounds) for place in places(shapes, data.patch, data.turn_patches, random)]
+    for start in range(0, len(drawn), batch):
+        cuts = [cut(scenes[place.scene], place, data, random) for place in drawn[start : start + batch]]
+        yield torch.from_numpy(np.stack(cuts))
+
+
+def cut(scene: Background, place: Place, data: DataConfig, random: Generator) -> Float32Array:
+    """Return one patch (bands, patch, patch), scaled by the extremes that its bands have in the whole scene."""
+    numbers = _varied_bands(len(scene.low), data.bands, random) if data.vary_bands else scene.picked
+    rows, cols = slice(place.row, place.row + data.patch), slice(place.col, place.col + data.patch)
+    part = scene.values[rows, cols][:, :, numbers]
+    Scaling(float(scene.low[numbers].min()), float(scene.high[numbers].max())).apply(part, part)
+    part = np.rot90(part, place.turn % 4)
+    if place.turn >= 4:
+        part = part[:, ::-1]
+    return np.ascontiguousarray(part.transpose(2, 0, 1))
+
+
+def _varied_bands(n_there: int, n_wanted: int, random: Generator) -> NDArray[np.intp]:
+    """Return bands spread evenly over the range, or over a part of it, so that no channel stands for one wavelength."""
+    first, last = 0, n_there - 1
+    if random.random() < _PART_OF_RANGE:
+        width = int(random.integers(n_wanted, n_there + 1))
+        first = int(random.integers(n_there - width + 1))
+        last = first + width - 1
+    return np.asarray(np.rint(np.linspace(first, last, n_wanted)), dtype=np.intp)

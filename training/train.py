@@ -1,0 +1,173 @@
+"""The training loop: epochs over patches, a checkpoint after each, the bundle at the end."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import Any
+
+import torch
+
+from ferd_engine.errors import OutputError, RunError, UsageError
+from ferd_engine.fen.bundle import Model, save_model
+from ferd_engine.progress import Progress, ProgressSpan, SilentProgress
+
+from . import checkpoint
+from .config import Config
+from .export import to_model
+from .log import Log, Row
+from .objectives import Objective, make_objective
+from .patches import batches
+from .scenes import Scene, load_scenes, prepare
+from .selection import Case, held_out_cases, mean_auc
+
+MODEL_FOLDER = "model"
+logger = logging.getLogger("ferd")
+
+
+def train(config: Config, *, progress: Progress | None = None, fresh: bool = False) -> Model:
+    """Train as the configuration says and return the model, saved in `output`/model.
+
+    A run that was stopped goes on after its last whole epoch and ends with the same weights, bit by bit on one machine
+    with the same number of threads. `fresh` begins again. Raises `FerdError` with one sentence.
+    """
+    device = _device(config.training.device)
+    if config.training.threads:
+        torch.set_num_threads(config.training.threads)
+    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+    try:
+        config.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot make the folder {config.folder} ({error.strerror}): choose another one.") from error
+    run = _Run(config, device, None if fresh else checkpoint.load(config.folder, config.digest()))
+    run.all_epochs(ProgressSpan(progress or SilentProgress(), 0.0, 1.0))
+    return save_model(run.model(), config.folder / MODEL_FOLDER, overwrite=True)
+
+
+class _Run:
+    """A training run between two epochs."""
+
+    def __init__(self, config: Config, device: torch.device, state: dict[str, Any] | None) -> None:
+        self._config = config
+        self._device = device
+        self._scenes: list[Scene] = load_scenes(config.data.train)
+        self._images = [prepare(s, config.data.bands, config.data.band_selection) for s in self._scenes]
+        self._cases: list[Case] = held_out_cases(config)
+        self._objective: Objective = make_objective(config)
+        self._objective.module.to(device)
+        settings = config.training
+        self._optimizer = torch.optim.Adam(
+            [parameter for parameter in self._objective.module.parameters() if parameter.requires_grad],
+            lr=settings.learning_rate,
+            betas=(settings.betas[0], settings.betas[1]),
+        )
+        self._epoch = 0
+        self._rows: list[Row] = []
+        self._best: dict[str, Any] = {"epoch": 0, "score": -math.inf, "weights": {}}
+        if state is not None:
+            self._resume(state)
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        self._objective.module.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._epoch, self._rows, self._best = state["epoch"], state["rows"], state["best"]
+        logger.info("Going on after epoch %d of %d.", self._epoch, self._config.training.epochs)
+
+    def all_epochs(self, progress: ProgressSpan) -> None:
+        """Run the epochs that are left."""
+        epochs = self._config.training.epochs
+        log = Log(self._config.folder, self._rows, tensorboard=self._config.training.tensorboard)
+        try:
+            for epoch in range(self._epoch + 1, epochs + 1):
+                started = time.perf_counter()
+                row = {"epoch": float(epoch), **self._one_epoch(epoch, progress)}
+                row.update(self._select(epoch))
+                row["seconds"] = round(time.perf_counter() - started, 3)
+                self._epoch = epoch
+                self._rows.append(row)
+                self._save()
+                log.add(row)
+                logger.info("Epoch %d: loss %.5f, %.1f s.", epoch, row["loss"], row["seconds"])
+        finally:
+            log.close()
+
+    def _one_epoch(self, epoch: int, progress: ProgressSpan) -> Row:
+        """Take one step per batch; return the means of the losses over the images."""
+        data, settings = self._config.data, self._config.training
+        self._set_learning_rate(epoch)
+        self._objective.module.train()
+        sums: Row = {}
+        n_images = 0
+        done = (epoch - 1) / settings.epochs
+        cut = batches(self._images, data, settings.batch, self._config.seed, epoch)
+        for step, images in enumerate(cut):
+            progress.step(done, f"Epoch {epoch} of {settings.epochs}")
+            parts = self._objective.losses(images.to(self._device), (self._config.seed, epoch, step))
+            loss = parts["loss"]
+            reached = float(loss.detach())
+            if not math.isfinite(reached):
+                raise RunError(
+                    f"The loss became {reached:g} in epoch {epoch}: lower training.learning_rate and train again with "
+                    "--fresh, or look for extreme values in the data."
+                )
+            self._optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._objective.limit_gradients()
+            self._optimizer.step()
+            n_images += len(images)
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach()) * len(images)
+        progress.step(epoch / settings.epochs, f"Epoch {epoch} of {settings.epochs}")
+        return {name: value / n_images for name, value in sums.items()}
+
+    def _set_learning_rate(self, epoch: int) -> None:
+        settings = self._config.training
+        factor = 0.5 * (1 + math.cos(math.pi * (epoch - 1) / settings.epochs)) if settings.decay == "cosine" else 1.0
+        for group in self._optimizer.param_groups:
+            group["lr"] = settings.learning_rate * factor
+
+    def _select(self, epoch: int) -> Row:
+        """Keep the weights if the configuration wants those of this epoch."""
+        weights = {name: torch.from_numpy(values) for name, values in self._objective.fen.weights().items()}
+        if not self._cases:
+            self._best = {"epoch": epoch, "score": -math.inf, "weights": weights}
+            return {}
+        score = mean_auc(self._as_model(weights, {}), self._cases)
+        if score > self._best["score"]:
+            self._best = {"epoch": epoch, "score": score, "weights": weights}
+        return {"held_out_auc": score}
+
+    def _save(self) -> None:
+        checkpoint.save(
+            self._config.folder,
+            {
+                "digest": self._config.digest(),
+                "epoch": self._epoch,
+                "network": self._objective.module.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+                "rows": self._rows,
+                "best": self._best,
+            },
+        )
+
+    def model(self) -> Model:
+        """Return the model of the epoch that was kept."""
+        about: dict[str, Any] = {
+            "epoch": self._best["epoch"],
+            "seconds": round(sum(row["seconds"] for row in self._rows), 1),
+            "device": str(self._device),
+        }
+        if self._cases:
+            about["held_out_auc"] = round(self._best["score"], 6)
+        return self._as_model(self._best["weights"], about)
+
+    def _as_model(self, weights: dict[str, torch.Tensor], about: dict[str, Any]) -> Model:
+        arrays = {name: values.numpy() for name, values in weights.items()}
+        return to_model(self._config, arrays, self._scenes, about)
+
+
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("training.device is cuda and torch finds no CUDA device: set it to cpu or auto.")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
