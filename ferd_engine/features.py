@@ -92,6 +92,7 @@ class Enhancer:
             if self._out.shape != (*window.shape, n_bands):
                 self._out = np.empty((*window.shape, n_bands), dtype=np.float32)
             yield window, self._backend.enhance(scaled, self._out, progress.check), valid
+        progress.step(1.0, "FEN")
 
     def _scaled(self, core: Window) -> tuple[Float32Array, BoolArray]:
         """Return the scaled values of a window with its halo, mirrored at the image's edge, and the core's validity.

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import IO
 
 from .errors import OutputError, RunError
-from .raster.writer import check_output_name, data_name
+from .raster.source import path_exists
+from .raster.writer import check_output_name, data_name, file_names
 
 if sys.platform != "win32":
     import fcntl
@@ -32,7 +33,12 @@ class OutputFolder:
     def __init__(self, output: str, *, overwrite: bool, inputs: Iterable[str]) -> None:
         check_output_name(output)
         self.path = Path(output).absolute().with_name(data_name(output))
-        _check_target(Path(output).absolute(), self.path, overwrite, inputs)
+        try:
+            _check_target(self.path, overwrite, inputs)
+        except OSError as error:
+            raise OutputError(
+                f"Cannot write to {self.path} ({error.strerror or error}): choose another place or a shorter name."
+            ) from error
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> OutputFolder:
@@ -75,19 +81,18 @@ class OutputFolder:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _check_target(named: Path, target: Path, overwrite: bool, inputs: Iterable[str]) -> None:
+def _check_target(target: Path, overwrite: bool, inputs: Iterable[str]) -> None:
     if not target.parent.is_dir():
         raise OutputError(f"There is no folder {target.parent}: create it, or choose another place for the output.")
-    taken = {
-        path for path in (named, target, target.with_suffix(".hdr")) if path.suffix == named.suffix or path == target
-    }
-    for path in inputs:
-        source = Path(path)
-        if source.exists() and any(other.exists() and other.samefile(source) for other in taken):
-            raise OutputError(f"The output {target} is the input itself: choose another name for the output.")
-    if named.is_dir() or target.is_dir():
-        raise OutputError(f"The output {target} is a folder: name a file in it.")
-    existing = [path for path in taken if path.exists()]
+    existing = [path for path in (target.with_name(name) for name in file_names(target.name)) if path.exists()]
+    for source in map(Path, inputs):
+        for path in existing:
+            if path_exists(str(source)) and path.samefile(source):
+                what = "is the input itself" if path == target else f"would take the input's header {path.name}"
+                raise OutputError(f"The output {target} {what}: choose another name for the output.")
+    for path in existing:
+        if path.is_dir():
+            raise OutputError(f"The output {path} is a folder: name a file in it.")
     if existing and not overwrite:
         raise OutputError(
             f"The output {existing[0]} exists already: choose another name, or allow it with --overwrite."

@@ -15,7 +15,7 @@ except ImportError as error:  # pragma: no cover - every QGIS and every set-up o
         "The Python bindings of GDAL (osgeo) are not installed: install python3-gdal, or run inside QGIS's Python."
     ) from error
 
-__all__ = ["bounded_cache", "gdal", "gdal_exceptions", "gdal_reason"]
+__all__ = ["bounded_cache", "gdal", "gdal_exceptions", "gdal_failures", "gdal_reason"]
 
 
 @contextmanager
@@ -38,6 +38,28 @@ def gdal_exceptions() -> Iterator[None]:
         if not before[0]:
             gdal.DontUseExceptions()
         gdal.PopErrorHandler()
+
+
+@contextmanager
+def gdal_failures() -> Iterator[list[str]]:
+    """Give the messages of GDAL's failures inside the block, for calls that cannot raise, such as closing a dataset."""
+    failures: list[str] = []
+
+    def keep(level: int, code: int, message: str) -> None:
+        if level >= gdal.CE_Failure:
+            failures.append(message)
+
+    # With exceptions on, GDAL would raise where Python ignores it, and tell the handler nothing.
+    before = gdal.GetUseExceptions()
+    if before:
+        gdal.DontUseExceptions()
+    gdal.PushErrorHandler(keep)
+    try:
+        yield failures
+    finally:
+        gdal.PopErrorHandler()
+        if before:
+            gdal.UseExceptions()
 
 
 @contextmanager

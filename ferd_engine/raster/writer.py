@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import clear_frames
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..bands import BandInfo
 from ..cube import Float32Array
 from ..errors import OutputError, RunError
 from ..windows import Window
-from .gdal_setup import gdal, gdal_exceptions, gdal_reason
+from .gdal_setup import gdal, gdal_exceptions, gdal_failures, gdal_reason
 from .source import Georeference
 
 # A plain number, because not every tool of this field reads NaN as nodata; no score and no enhanced value is negative
@@ -77,12 +78,11 @@ class RasterWriter:
 
     def finish(self) -> tuple[Path, ...]:
         """Close the raster and force it to the disk; return its files, the data file last."""
-        with gdal_exceptions():
-            try:
-                self._dataset.FlushCache()
-                self._dataset = None
-            except RuntimeError as error:
-                raise _write_error(self._path, error) from error
+        with gdal_failures() as failures:
+            self._dataset.FlushCache()
+            self._dataset = None
+        if failures:
+            raise _write_error(self._path, failures[0])
         files = sorted(self._path.parent.iterdir(), key=lambda file: file == self._path)
         for file in files:
             with open(file, "rb+") as handle:
@@ -92,9 +92,8 @@ class RasterWriter:
     def abandon(self) -> None:
         """Close the raster without care for its content."""
         if self._dataset is not None:
-            gdal.PushErrorHandler("CPLQuietErrorHandler")
-            self._dataset = None
-            gdal.PopErrorHandler()
+            with gdal_failures():
+                self._dataset = None
 
     def _describe(self, *, envi: bool) -> None:
         place = self._spec.georeference
@@ -157,6 +156,12 @@ def data_name(name: str) -> str:
     return path.with_suffix(".bsq").name if path.suffix.lower() == ".hdr" else path.name
 
 
+def file_names(name: str) -> tuple[str, ...]:
+    """Return the names of the data file and, for ENVI, of its header."""
+    data = Path(data_name(name))
+    return (data.name, data.with_suffix(".hdr").name) if data.suffix.lower() in _ENVI_SUFFIXES else (data.name,)
+
+
 def _format(name: str, spec: RasterSpec) -> tuple[str, list[str]]:
     suffix = Path(name).suffix.lower()
     if suffix in _ENVI_SUFFIXES:
@@ -174,7 +179,11 @@ def _format(name: str, spec: RasterSpec) -> tuple[str, list[str]]:
     return "GTiff", [*creation, "TILED=YES", f"BLOCKXSIZE={TILE_COLS}", f"BLOCKYSIZE={spec.tile_rows}"]
 
 
-def _write_error(path: Path, error: Exception) -> RunError:
+def _write_error(path: Path, reason: RuntimeError | str) -> RunError:
+    if isinstance(reason, RuntimeError):
+        # GDAL's own frames hold the dataset, which must be closed before its folder is removed.
+        clear_frames(reason.__traceback__)
     return RunError(
-        f"Cannot write {path.name} ({gdal_reason(error)}): free disk space in the output folder, or choose another one."
+        f"Cannot write {path.name} ({gdal_reason(reason)}): free disk space in the output folder, or choose another "
+        "one."
     )
