@@ -28,8 +28,6 @@ from .store import cache_folder, user_folder
 logger = logging.getLogger("ferd")
 
 _HUB_LOGGER = logging.getLogger("huggingface_hub")
-# A connection may break this often in one file before the download is given up.
-_MAX_BREAKS = 8
 
 
 def download_model(
@@ -126,7 +124,7 @@ def _download(pinned: Pinned, path: str, folder: Path) -> Path:
     # The root of the HTTP library's own errors, requests' or httpx's as the release of huggingface_hub has it.
     network_error: Any = utils.HfHubHTTPError.__bases__[0]
     try:
-        with _watched(path):
+        with _quiet():
             url = huggingface_hub.hf_hub_url(pinned.repo, path, revision=pinned.revision)
             size = huggingface_hub.get_hf_file_metadata(url).size
             if size is not None and size > MAX_ARCHIVE_BYTES:
@@ -148,14 +146,14 @@ def _explained(error: Any, pinned: Pinned, path: str) -> FerdError:
     host = huggingface_hub.constants.ENDPOINT
     if isinstance(error, utils.OfflineModeIsEnabled):
         return ModelError(f"The file {path} of {pinned.repo} is not in the cache, and HF_HUB_OFFLINE forbids fetching.")
-    if isinstance(error, utils.RepositoryNotFoundError):
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, utils.RepositoryNotFoundError) or status in (401, 403):
         return ModelError(
             f"There is no repository {pinned.repo} on {host}, or it is not open to you: check the name, or log in with "
             "huggingface_hub."
         )
     if isinstance(error, utils.RevisionNotFoundError):
         return ModelError(f"The repository {pinned.repo} on {host} has no revision {pinned.revision}: check it.")
-    status = getattr(getattr(error, "response", None), "status_code", None)
     if status == 404 or (isinstance(error, utils.EntryNotFoundError) and not isinstance(error, FileNotFoundError)):
         return ModelError(
             f"The repository {pinned.repo} on {host} has no file {path} at the revision {pinned.revision[:12]}: check "
@@ -170,34 +168,19 @@ def _explained(error: Any, pinned: Pinned, path: str) -> FerdError:
     )
 
 
-class _BreakCounter(logging.Handler):
-    """Counts the breaks that huggingface_hub reports, and ends the download after too many.
-
-    It resumes for ever as long as each attempt brings some bytes, which a server that ignores ranges can do without
-    end; its warning before each attempt is the only place to stop it.
-    """
-
-    def __init__(self, path: str) -> None:
-        super().__init__(logging.WARNING)
-        self._path = path
-        self._n_breaks = 0
+class _Quietly(logging.Handler):
+    """Passes huggingface_hub's messages on for those who debug; to others a failure is one sentence."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count one report; raises `RunError` after too many."""
+        """Pass one message on."""
         logger.debug("huggingface_hub: %s", record.getMessage())
-        self._n_breaks += "resume" in record.getMessage()
-        if self._n_breaks > _MAX_BREAKS:
-            raise RunError(
-                f"The connection broke {self._n_breaks} times while {self._path} was fetched: try again later, or use "
-                "another mirror (HF_ENDPOINT)."
-            )
 
 
 @contextmanager
-def _watched(path: str) -> Iterator[None]:
-    """Take huggingface_hub's messages: what they say comes out as one sentence here, or not at all."""
+def _quiet() -> Iterator[None]:
+    """Take huggingface_hub's messages, which it would write to stderr itself."""
     before, propagated = _HUB_LOGGER.handlers[:], _HUB_LOGGER.propagate
-    _HUB_LOGGER.handlers[:], _HUB_LOGGER.propagate = [_BreakCounter(path)], False
+    _HUB_LOGGER.handlers[:], _HUB_LOGGER.propagate = [_Quietly()], False
     try:
         yield
     finally:
