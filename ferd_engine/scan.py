@@ -20,6 +20,9 @@ from .statistics import Moments
 from .windows import Window
 
 _PROBE_PX = 16
+# Sums of so few pixels keep six digits in float32 and take a tenth of the time of sums in float64; the mean spectrum
+# only fills holes.
+_SUM_PIXELS = 256
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,8 @@ def _pass(
         extrema.add(values[:, :, n_bands:])
         pixels = _valid_pixels(values[:, :, :n_bands], complete)
         n_valid += len(pixels)
-        total += pixels.sum(axis=0, dtype=np.float64)
+        for start in range(0, len(pixels), _SUM_PIXELS):
+            total += pixels[start : start + _SUM_PIXELS].sum(axis=0)
         if scaling is not None and n_bands:
             value_range.add(pixels)
         if with_moments and n_bands:
