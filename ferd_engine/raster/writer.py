@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import clear_frames
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -98,6 +99,8 @@ class RasterWriter:
     def _describe(self, *, envi: bool) -> None:
         place = self._spec.georeference
         if place.geotransform is not None:
+            if envi:
+                _check_envi_grid(self._path.name, place.geotransform, self._spec)
             self._dataset.SetGeoTransform(place.geotransform)
         if place.projection:
             self._dataset.SetProjection(place.projection)
@@ -139,6 +142,25 @@ def _set_envi_lists(dataset: Any, bands: Sequence[BandInfo]) -> None:
     if all(width is not None for width in widths):
         items["fwhm"] = "{" + ", ".join(f"{width:.10g}" for width in widths) + "}"
     dataset.SetMetadata({**(dataset.GetMetadata("ENVI") or {}), **items}, "ENVI")
+
+
+def _check_envi_grid(name: str, wanted: Sequence[float], spec: RasterSpec) -> None:
+    """Refuse a grid that an ENVI header cannot hold: it knows one angle, so sheared grids would come out elsewhere."""
+    path = f"/vsimem/ferd-{uuid4().hex}.bsq"
+    driver = gdal.GetDriverByName("ENVI")
+    try:
+        probe = driver.Create(path, 1, 1, 1, gdal.GDT_Byte)
+        probe.SetGeoTransform(wanted)
+        probe = None
+        found = gdal.Open(path).GetGeoTransform()
+    finally:
+        driver.Delete(path)
+    moved = np.subtract(found, wanted).reshape(2, 3) @ [1.0, spec.n_cols, spec.n_rows]
+    # A hundredth of a pixel at the far corner.
+    if np.abs(moved).max() > 0.01 * np.abs(np.take(wanted, [1, 2, 4, 5])).max():
+        raise OutputError(
+            f"The ENVI output {name} cannot hold the rotated grid of the input: choose a GeoTIFF (.tif) as the output."
+        )
 
 
 def check_output_name(name: str) -> None:
