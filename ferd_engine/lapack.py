@@ -45,6 +45,7 @@ def published(module: ModuleType, name: str, kinds: str) -> Routine | None:
 
 
 _syrk = published(cython_blas, "dsyrk", "cciiddiddi")
+_syr2k = published(cython_blas, "dsyr2k", "cciiddididdi")
 _trmm = published(cython_blas, "dtrmm", "cccciiddidi")
 _trsm = published(cython_blas, "dtrsm", "cccciiddidi")
 _potrf = published(cython_lapack, "dpotrf", "cidii")
@@ -54,8 +55,8 @@ _gemv = published(cython_blas, "dgemv", "ciiddididdi")
 # BLAS takes every argument by address; these live as long as the program.
 _letters = {letter: ctypes.c_char(letter.encode()) for letter in "LNT"}
 _L, _N, _T = (ctypes.addressof(_letters[letter]) for letter in "LNT")
-_scalars = {value: ctypes.c_double(value) for value in (0.0, 1.0)}
-_ZERO, _ONE = (ctypes.addressof(_scalars[value]) for value in (0.0, 1.0))
+_scalars = {value: ctypes.c_double(value) for value in (0.0, 0.5, 1.0)}
+_ZERO, _HALF, _ONE = (ctypes.addressof(_scalars[value]) for value in (0.0, 0.5, 1.0))
 
 
 @cache
@@ -89,7 +90,7 @@ def _matrices(stack: Float64Array) -> Float64Array:
 
 def runs_unlocked() -> bool:
     """Say whether the routines release the interpreter lock, so that threads gain from calling them."""
-    return None not in (_syrk, _trmm, _trsm, _potrf, _gemm, _gemv)
+    return None not in (_syrk, _syr2k, _trmm, _trsm, _potrf, _gemm, _gemv)
 
 
 def add_gram(rows: Float64Array, gram: Float64Array) -> None:
@@ -99,6 +100,22 @@ def add_gram(rows: Float64Array, gram: Float64Array) -> None:
         blas.dsyrk(1.0, rows.T, beta=1.0, c=gram.T, lower=1, overwrite_c=1)
         return
     _syrk(_L, _N, _size(k), _size(n), _ONE, _data(rows), _size(k), _ONE, _data(gram), _size(k))
+
+
+def add_gram_difference(entering: Float64Array, leaving: Float64Array, gram: Float64Array) -> None:
+    """Add entering^T entering - leaving^T leaving of rows (n, k) each to gram (k, k); both are overwritten.
+
+    With u and v their sum and difference this is (u^T v + v^T u) / 2, one pass over the Gram matrix.
+    """
+    n, k = entering.shape
+    np.subtract(entering, leaving, out=entering)
+    leaving *= 2.0
+    leaving += entering
+    if _syr2k is None:
+        blas.dsyr2k(0.5, entering.T, leaving.T, beta=1.0, c=gram.T, lower=1, overwrite_c=1)
+        return
+    size, count = _size(k), _size(n)
+    _syr2k(_L, _N, size, count, _HALF, _data(entering), size, _data(leaving), size, _ONE, _data(gram), size)
 
 
 def row_gram(rows: Float64Array, gram: Float64Array) -> None:

@@ -106,8 +106,8 @@ def rx_help() -> AlgorithmHelp:
             **_input_help(),
             "DETECTOR": translate(
                 "FERD",
-                "The detector: grx (one background for the whole scene) or slrx (blocks, their neighbours and the "
-                "scene).",
+                "The detector: grx (one background for the whole scene), slrx (blocks, their neighbours and the scene) "
+                "or lrx (the ring around each pixel; slower).",
             ),
             "ENHANCE": translate(
                 "FERD",

@@ -50,7 +50,7 @@ def test_sizes_that_are_refused(text: str) -> None:
         {"scaling": "percentile", "enhance": False},
         {"band_selection": "spread", "enhance": False},
         {"threshold": "chi2:0.99"},
-        {"inner": 9},
+        {"inner": "9"},
     ],
 )
 def test_values_that_are_refused_where_they_enter(changes: dict[str, Any]) -> None:

@@ -44,13 +44,16 @@ class NoSink:
     ("name", "options", "shape"),
     [
         ("grx", {}, (1000, 600, 40)),
+        ("grx", {"covariance": "ledoit-wolf"}, (1000, 600, 40)),
+        ("grx", {"covariance": "trimmed:10"}, (1000, 600, 40)),
+        ("lrx", {"inner": 1, "outer": 5, "covariance": "pca:10"}, (150, 600, 200)),
         ("slrx", {"block": 2}, (500, 600, 60)),
         ("slrx", {"block": 40}, (1000, 600, 40)),
         ("slrx", {"block": 300}, (600, 900, 40)),
     ],
 )
 def test_arrays_stay_within_the_budget(
-    tmp_path: Path, name: str, options: dict[str, int], shape: tuple[int, int, int]
+    tmp_path: Path, name: str, options: dict[str, object], shape: tuple[int, int, int]
 ) -> None:
     cube = MadeCube(*shape)
     assert np.prod(shape) * 4 > BUDGET_BYTES

@@ -36,5 +36,6 @@ def test_none_counts_as_not_given() -> None:
 def test_options_are_the_fields_of_the_detector() -> None:
     assert detector_info("grx").options == ("covariance",)
     assert detector_info("slrx").options == ("block",)
+    assert detector_info("lrx").options == ("inner", "outer", "covariance")
     with pytest.raises(UsageError, match=r"'slrx' has no option 'inner' \(it takes block\)"):
         make_detector("slrx", inner=3)

@@ -1,0 +1,239 @@
+"""LRX: the local RX with a dual window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from ..context import RunContext
+from ..cube import Cube, Float32Array, ScoreSink
+from ..errors import InputError, UsageError
+from ..parallel import Threads, threads
+from ..progress import ProgressSpan
+from ..statistics import Float64Array, Moments
+from ..windows import Window, tiles
+from .covariance import Covariance, parse_covariance
+from .mahalanobis import Mahalanobis
+from .registry import DetectorInfo
+from .ring_rows import RESTART_PX, RingTile, Segment, segment_distances
+from .rings import DualWindow, outer_for_rank
+
+INNER_PX = 11
+_SHRUNK_RING_PX = 5
+# Larger tiles are not faster, and progress and cancel are polled once per row of a tile.
+_TILE_BYTES = 128 << 20
+
+
+@dataclass(frozen=True)
+class Lrx:
+    """Squared Mahalanobis distance of each pixel to mean and covariance of the ring around it.
+
+    Reed and Yu (1990) with a guard window. The ring is the outer window without the inner one; both are shifted inside
+    at the image's edge, so that every ring has the same number of pixels, as in Spectral Python's `rx(window=...)`.
+    Invalid pixels take part in no ring. With the empirical covariance the scores do not depend on an affine scaling of
+    each band. A ring of fewer than two valid pixels, or without variance, gives its place to the whole image.
+    Arithmetic is float64, the scores are float32; they do not depend on the memory budget.
+
+    Parameters
+    ----------
+    inner, outer
+        Odd sides of the windows in pixels, inner < outer. The inner one, by default 11, should hold the objects sought.
+        The outer one is by default inner + 10; with empirical or pca:K the smallest that gives two pixels per
+        dimension.
+    covariance
+        ledoit-wolf or oas (`shrinkage`, in the cube's units), for rings of any number of pixels; empirical (N - 1),
+        which needs more pixels than bands in each ring; pca:K, empirical within the K leading principal components of
+        the whole image.
+    """
+
+    inner: int = INNER_PX
+    outer: int | None = None
+    covariance: str = "ledoit-wolf"
+
+    def __post_init__(self) -> None:
+        option = parse_covariance(self.covariance)
+        if option.kind == "trimmed":
+            raise UsageError(
+                f"The covariance {self.covariance!r} is for the whole image, not for the rings of lrx: give empirical, "
+                "ledoit-wolf, oas or pca:K."
+            )
+        DualWindow(self.inner, self.inner + 2 if self.outer is None else self.outer).check()
+
+    def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> None:
+        """Write the scores, as `Detector.score` says; reads the cube once, and the border of each tile again."""
+        if moments.count == 0:
+            raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
+        scene = _Scene(cube, moments, parse_covariance(self.covariance))
+        rings = self._rings(scene)
+        progress = ProgressSpan(context.progress, 0.0, 1.0)
+        done, total = 0, cube.n_rows * cube.n_cols
+        with threads() as pool:
+            for core in _tiles(cube, rings, scene.n_dims, context.free_bytes // 2, pool.count):
+                for window, scores in scene.scores(core, rings, pool):
+                    progress.step(done / total, "LRX")
+                    sink.write(window, scores)
+                    done += window.n_pixels
+        progress.step(1.0, "LRX")
+        scene.warn(context)
+
+    def _rings(self, scene: _Scene) -> DualWindow:
+        """Return the windows for a scene; `InputError` where its rings cannot have an inverse covariance."""
+        outer = self.outer
+        if outer is None:
+            empirical = scene.kind == "empirical"
+            outer = outer_for_rank(self.inner, scene.n_dims) if empirical else self.inner + 2 * _SHRUNK_RING_PX
+        rings = DualWindow(self.inner, outer)
+        n_rows, n_cols = scene.cube.n_rows, scene.cube.n_cols
+        n_pixels = rings.n_pixels(n_rows, n_cols)
+        if n_pixels == 0:
+            raise InputError(
+                f"The image of {n_rows} x {n_cols} pixels lies within the inner window of {rings.inner}: give a "
+                "smaller --inner, or take the detector grx."
+            )
+        if scene.kind == "empirical" and n_pixels <= scene.n_dims:
+            raise InputError(
+                f"A ring of {n_pixels} pixels is too small for the empirical covariance of {scene.n_dims} dimensions: "
+                "give a larger --outer, or the covariance ledoit-wolf or oas."
+            )
+        return rings
+
+
+class _Job(NamedTuple):
+    squared: Float64Array
+    n_lonely: int
+    n_deficient: int
+
+
+@dataclass
+class _Scene:
+    """A cube, the coordinates in which its rings are compared, and what was noticed on the way.
+
+    Distances to an empirical covariance do not depend on linear coordinates: those of the whole image's background make
+    all sums of the order of the number of pixels, so that adding and taking away leaves the digits that the
+    factorisation needs. Shrinkage depends on the units, so that there the coordinates are the values themselves, from
+    the image's mean, in units of their mean deviation.
+    """
+
+    cube: Cube
+    moments: Moments
+    option: Covariance
+    n_lonely: int = 0
+    n_deficient: int = 0
+    image: Mahalanobis = field(init=False)
+
+    def __post_init__(self) -> None:
+        covariance = self.moments.covariance()
+        self.kind = "empirical" if self.option.kind == "pca" else self.option.kind
+        if self.option.kind == "pca":
+            self.image = Mahalanobis.of_components(self.moments.mean, covariance, int(self.option.value))
+        else:
+            self.image = Mahalanobis(self.moments.mean, covariance)
+        variance = float(np.trace(covariance)) / self.moments.n_bands
+        self._unit = 1.0 / math.sqrt(variance) if variance > 0.0 else 1.0
+        # An image without any variance has rank 0: one coordinate, 0 everywhere, serves.
+        self.n_dims = max(self.image.rank, 1) if self.kind == "empirical" else self.moments.n_bands
+
+    def coordinates(self, values: Float32Array) -> Float64Array:
+        """Return coordinates (rows, cols, n_dims) of values (rows, cols, bands)."""
+        if self.kind != "empirical":
+            centred = values.astype(np.float64)
+            centred -= self.moments.mean
+            centred *= self._unit
+            return centred
+        if self.image.rank == 0:
+            return np.zeros((*values.shape[:2], 1))
+        pixels = self.image.whiten(values.reshape(-1, values.shape[2]))
+        return pixels.reshape(*values.shape[:2], -1)
+
+    def scores(self, core: Window, rings: DualWindow, pool: Threads) -> Iterator[tuple[Window, Float32Array]]:
+        """Yield the scores of a tile, some rows at a time."""
+        image = (self.cube.n_rows, self.cube.n_cols)
+        window = rings.reach(core, *image)
+        values, valid = self.cube.read(window)
+        coordinates = self.coordinates(values)
+        if not valid.all():
+            coordinates[~valid] = 0.0
+        tile = RingTile(window, coordinates, valid, image, rings)
+        for rows in tiles(core.n_rows, 1, pool.count, 1):
+            part = Window(
+                core.row_start + rows.row_start, core.row_start + rows.row_stop, core.col_start, core.col_stop
+            )
+            yield part, self._part(tile, part, values, pool)
+
+    def _part(self, tile: RingTile, part: Window, values: Float32Array, pool: Threads) -> Float32Array:
+        place = part.within(tile.window)
+        inside = tile.background[place]
+        segments = [
+            Segment(part.row_start + one.row_start, part.col_start + one.col_start, part.col_start + one.col_stop)
+            for one in tiles(*part.shape, 1, -(-part.n_cols // -(-part.n_cols // RESTART_PX)))
+        ]
+
+        jobs = pool.map(lambda segment: self._segment(tile, segment, values), segments)
+        self.n_lonely += sum(job.n_lonely for job in jobs)
+        self.n_deficient += sum(job.n_deficient for job in jobs)
+        scores = np.concatenate([job.squared for job in jobs]).reshape(part.shape).astype(np.float32)
+        scores[~inside] = np.nan
+        return scores
+
+    def _segment(self, tile: RingTile, segment: Segment, values: Float32Array) -> _Job:
+        """Return the distances of a segment; what they are at invalid pixels means nothing."""
+        row, left = segment.row - tile.window.row_start, tile.window.col_start
+        cols = slice(segment.start - left, segment.stop - left)
+        known = tile.background[row, cols]
+        if not known.any():
+            return _Job(np.zeros(len(known)), 0, 0)
+        squared, ranks = segment_distances(self.kind, tile, segment, tile.coordinates[row, cols])
+        short = [index for index in ranks if known[index]]
+        lonely = [index for index in short if ranks[index] == 0]
+        if lonely:
+            squared[lonely] = self.image.distances(values[row, cols][lonely])
+        return _Job(squared, len(lonely), len(short) - len(lonely))
+
+    def warn(self, context: RunContext) -> None:
+        """Tell what was noticed."""
+        if self.n_lonely:
+            context.warn(
+                f"{self.n_lonely} pixels have a ring of fewer than two valid pixels or without variance: they were "
+                "compared with the whole image."
+            )
+        if self.n_deficient:
+            context.warn(
+                f"{self.n_deficient} pixels have a ring whose covariance is short of rank: its pseudo-inverse was "
+                "used; give a larger --outer, or the covariance ledoit-wolf or oas."
+            )
+
+
+def _tiles(cube: Cube, rings: DualWindow, n_dims: int, free_bytes: int, n_threads: int) -> Iterator[Window]:
+    """Yield cores whose reach fits into the memory, beside the sums of each thread: of full rows, or about square."""
+    halo = rings.outer - 1
+    reach = (RESTART_PX + halo) * rings.outer * 2
+    job_bytes = 8 * (n_dims + 2) * (reach + 8 * n_dims)
+    # Values as read, float32 or float64, their float64 copy and the coordinates.
+    pixel_bytes = 16 * cube.n_bands + 8 * n_dims + 2
+    n_pixels = max(min(free_bytes - n_threads * job_bytes, _TILE_BYTES), 0) // pixel_bytes
+    rows = n_pixels // cube.n_cols - halo
+    if rows >= min(halo, cube.n_rows):
+        return tiles(cube.n_rows, cube.n_cols, rows, cube.n_cols)
+    side = max(math.isqrt(n_pixels) - halo, 1)
+    return tiles(cube.n_rows, cube.n_cols, side, side)
+
+
+INFO = DetectorInfo(
+    name="lrx",
+    title="Dual-window local RX",
+    formula=(
+        "(x - mean)^T covariance^-1 (x - mean), mean and covariance of the outer window without the inner one, both "
+        "shifted inside at the edge"
+    ),
+    reference="Reed and Yu, IEEE Transactions on Acoustics, Speech and Signal Processing 38 (1990), 1760-1770",
+    cost="B^3 / 3 + 2 (inner + outer) B^2 flops per pixel, whatever the number of pixels in the ring",
+    when=(
+        "Small objects on backgrounds that change over the image. The inner window must hold the object, the outer one "
+        "only its surroundings."
+    ),
+    factory=Lrx,
+)
