@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .bands import candidates
@@ -41,7 +42,7 @@ def _header(source: Source) -> dict[str, Any]:
         ),
         "projection": _projection_name(source.georeference.projection),
         "geotransform": source.georeference.geotransform,
-        "nodata": [str(value) if value != value else value for value in nodata],
+        "nodata": [value if math.isfinite(value) else str(value) for value in nodata],
         "wavelengths_nm": wavelengths if known else None,
         "wavelength_range_nm": [min(known), max(known)] if known else None,
         "bad_bands": format_band_list(band.number for band in source.bands if not band.good),
