@@ -25,7 +25,7 @@ from .pipeline import Outcome, Plan, run_detection, run_enhancement
 from .progress import Progress, SilentProgress
 from .raster import ArraySource, Source, open_source
 from .raster.gdal_setup import bounded_cache
-from .raster.masked_source import MaskedSource
+from .raster.masked_source import with_mask
 from .raster.writer import RasterSpec, RasterWriter
 from .report import RunReport, format_band_list, peak_memory_bytes
 from .threads import limited_threads
@@ -103,9 +103,8 @@ def detect(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any)
     Raises `FerdError` with one sentence.
     """
     settings = build_options(DetectOptions, None, changes)
-    source = _array_source(cube, settings)
-    sink = _ArraySink((source.n_rows, source.n_cols))
-    with limited_threads(settings.threads), closing(_context(settings, progress)) as context:
+    with _run_on_array(cube, settings, progress) as (source, context):
+        sink = _ArraySink((source.n_rows, source.n_cols))
         run_detection(source, settings, sink, context)
     return sink.values
 
@@ -116,14 +115,14 @@ def enhance(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any
     B is the number of bands of the model. changes : the fields of `EnhanceOptions`. Raises `FerdError`.
     """
     settings = build_options(EnhanceOptions, None, changes)
-    source = _array_source(cube, settings)
     sinks: list[_ArraySink] = []
 
-    def open_sink(plan: Plan, block_rows: int) -> _ArraySink:
-        sinks.append(_ArraySink((source.n_rows, source.n_cols, len(plan.selection.numbers))))
-        return sinks[0]
+    with _run_on_array(cube, settings, progress) as (source, context):
 
-    with limited_threads(settings.threads), closing(_context(settings, progress)) as context:
+        def open_sink(plan: Plan, block_rows: int) -> _ArraySink:
+            sinks.append(_ArraySink((source.n_rows, source.n_cols, len(plan.selection.numbers))))
+            return sinks[0]
+
         run_enhancement(source, settings, open_sink, context)
     return sinks[0].values
 
@@ -150,15 +149,36 @@ def _run(
 ) -> Iterator[tuple[Source, OutputFolder, RunContext]]:
     """Open the input and the output's folder, with memory and threads as the options say."""
     source = open_source(input, settings.variable)
-    try:
-        if settings.mask is not None:
-            source = MaskedSource(source, open_source(settings.mask))
+    with _closing(source, settings) as source:
         folder = OutputFolder(output, overwrite=settings.overwrite, inputs=source.files)
         context = _context(settings, progress)
         with bounded_cache(settings.budget_bytes // _CACHE_PART), limited_threads(settings.threads), folder:
             context.scratch_folder = folder.folder
             with closing(context):
                 yield source, folder, context
+
+
+@contextmanager
+def _run_on_array(
+    cube: ArrayLike, settings: EnhanceOptions, progress: Progress | None
+) -> Iterator[tuple[Source, RunContext]]:
+    """Take the array as a source, with memory and threads as the options say."""
+    context = _context(settings, progress)
+    with (
+        _closing(_array_source(cube, settings), settings) as source,
+        limited_threads(settings.threads),
+        closing(context),
+    ):
+        yield source, context
+
+
+@contextmanager
+def _closing(source: Source, settings: EnhanceOptions) -> Iterator[Source]:
+    """Give the source behind the mask of the options, close both at the end, and say where memory ran out."""
+    try:
+        if settings.mask is not None:
+            source = with_mask(source, open_source(settings.mask))
+        yield source
     except MemoryError as error:
         raise RunError(
             f"Memory ran out within a budget of {settings.memory}: give a smaller --memory, or close other programs."
@@ -178,8 +198,7 @@ def _array_source(cube: ArrayLike, settings: EnhanceOptions) -> Source:
     array: NDArray[Any] = np.asarray(cube)
     if isinstance(cube, np.ma.MaskedArray):
         array = np.where(cube.mask, np.nan, cube.data)
-    source = ArraySource(array)
-    return source if settings.mask is None else MaskedSource(source, open_source(settings.mask))
+    return ArraySource(array)
 
 
 def _finish(

@@ -53,6 +53,15 @@ class MaskedSource:
         self._mask.close()
 
 
+def with_mask(source: Source, mask: Source) -> MaskedSource:
+    """Return the source behind the mask; the mask is closed where it does not fit."""
+    try:
+        return MaskedSource(source, mask)
+    except InputError:
+        mask.close()
+        raise
+
+
 def _check_same_place(source: Source, mask: Source) -> None:
     """Refuse a mask of the right size that lies elsewhere; one without a place is taken as it is."""
     ours, theirs = source.georeference.geotransform, mask.georeference.geotransform
