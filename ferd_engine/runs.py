@@ -163,12 +163,8 @@ def _run_on_array(
     cube: ArrayLike, settings: EnhanceOptions, progress: Progress | None
 ) -> Iterator[tuple[Source, RunContext]]:
     """Take the array as a source, with memory and threads as the options say."""
-    context = _context(settings, progress)
-    with (
-        _closing(_array_source(cube, settings), settings) as source,
-        limited_threads(settings.threads),
-        closing(context),
-    ):
+    array, context = _array_source(cube, settings), _context(settings, progress)
+    with _closing(array, settings) as source, limited_threads(settings.threads), closing(context):
         yield source, context
 
 
