@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import UsageError
+from .threshold_rule import parse_threshold
 
 BAND_SELECTIONS = ("auto", "first", "spread", "wavelength")
 SCALINGS = ("minmax", "percentile")
 BACKENDS = ("auto", "numpy", "torch")
+CONNECTEDNESS = (4, 8)
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bf16")
 
@@ -74,7 +76,7 @@ class EnhanceOptions:
 
 
 # These change how a run goes, never what comes out.
-_RUN_ONLY = {"memory", "threads", "overwrite", "device"}
+_RUN_ONLY = {"memory", "threads", "overwrite", "device", "mask_out", "polygons", "connectedness", "min_pixels"}
 # These speak of what the model gets, so a run without one would ignore them.
 _FEN_ONLY = ("model", "band_selection", "scaling")
 _DETECTOR_OPTIONS = ("block", "covariance", "inner", "outer")
@@ -90,6 +92,11 @@ class DetectOptions(EnhanceOptions):
     covariance: str | None = None
     inner: int | None = None
     outer: int | None = None
+    threshold: str | None = None
+    mask_out: str | None = None
+    polygons: str | None = None
+    connectedness: int = 8
+    min_pixels: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,6 +108,21 @@ class DetectOptions(EnhanceOptions):
                         f"The {name.replace('_', ' ')} {value!r} is of no use without enhancement: drop one of the two "
                         "options."
                     )
+
+        self._check_threshold()
+
+    def _check_threshold(self) -> None:
+        if self.threshold is not None:
+            parse_threshold(self.threshold)
+        elif self.mask_out is not None or self.polygons is not None:
+            given = "mask" if self.polygons is None else "polygons"
+            raise UsageError(f"The {given} cannot be made without a threshold: give one, such as percentile:99.")
+        if self.connectedness not in CONNECTEDNESS:
+            raise UsageError(f"The connectedness is {self.connectedness}: give 4 or 8 neighbours.")
+        if self.min_pixels < 1:
+            raise UsageError(f"The smallest object has {self.min_pixels} pixels: give 1 or more.")
+        if self.polygons is None and (self.connectedness, self.min_pixels) != (8, 1):
+            raise UsageError("Connectedness and smallest object are of no use without polygons: name their file.")
 
     def detector_options(self) -> dict[str, Any]:
         """Return the options meant for the detector, as far as they were given."""
@@ -129,6 +151,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "str": ((str,), "text"),
     "str | None": ((str, type(None)), "text"),
     "int | None": ((Integral, type(None)), "a whole number"),
+    "int": ((Integral,), "a whole number"),
     "bool": ((bool,), "True or False"),
 }
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Callable
 
 from .errors import OutputError, RunError
 from .raster.source import path_exists
@@ -30,8 +30,15 @@ class OutputFolder:
     lock goes with the process.
     """
 
-    def __init__(self, output: str, *, overwrite: bool, inputs: Iterable[str]) -> None:
-        check_output_name(output)
+    def __init__(
+        self,
+        output: str,
+        *,
+        overwrite: bool,
+        inputs: Iterable[str],
+        check: Callable[[str], None] = check_output_name,
+    ) -> None:
+        check(output)
         self.path = Path(output).absolute().with_name(data_name(output))
         try:
             _check_target(self.path, overwrite, inputs)

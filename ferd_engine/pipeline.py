@@ -12,6 +12,7 @@ from .bands import Selection, candidates, pick_bands
 from .context import RunContext
 from .cube import MaskedCube, ScoreSink, ScratchCube
 from .detectors import make_detector
+from .detectors.distribution import ScoreDistribution
 from .errors import InputError
 from .features import Enhancer, SourceCube
 from .fen.backend import Backend, open_backend
@@ -40,10 +41,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run settled, and the backend that ran FEN."""
+    """What a run settled, the backend that ran FEN, and how scores of normal background are distributed, if known."""
 
     plan: Plan
     backend: str | None
+    distribution: ScoreDistribution | None = None
 
 
 def select_bands(
@@ -119,8 +121,8 @@ def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, conte
         with context.part(0.0, 0.5):
             plan = make_plan(source, options, enhance=False, context=context)
         with context.part(0.5, 1.0):
-            detector.score(SourceCube(source, plan.selection.numbers), plan.scan.moments, sink, context)
-        return Outcome(plan, None)
+            distribution = detector.score(SourceCube(source, plan.selection.numbers), plan.scan.moments, sink, context)
+        return Outcome(plan, None, distribution)
     with context.part(0.0, _SCAN_PART):
         plan = make_plan(source, options, enhance=True, context=context)
     enhancer, backend = open_enhancer(source, plan, options)
@@ -130,10 +132,10 @@ def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, conte
         with context.part(_SCAN_PART, _SCORE_PART):
             moments = _store_enhanced(enhancer, enhanced, n_bands, context)
         with context.part(_SCORE_PART, 1.0):
-            detector.score(MaskedCube(enhanced), moments, sink, context)
+            distribution = detector.score(MaskedCube(enhanced), moments, sink, context)
     finally:
         enhanced.close()
-    return Outcome(plan, backend.describe())
+    return Outcome(plan, backend.describe(), distribution)
 
 
 def _store_enhanced(enhancer: Enhancer, store: ScratchCube, n_bands: int, context: RunContext) -> Moments:

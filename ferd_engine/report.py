@@ -10,7 +10,11 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class RunReport:
-    """One finished run. Band numbers count from 1; `threshold` is None where none was asked for."""
+    """One finished run.
+
+    Band numbers count from 1. `threshold` is the score, `n_anomalies` the number of pixels above it and `n_objects`
+    that of the polygons; each is None where it was not asked for.
+    """
 
     output: str
     files: tuple[str, ...]
@@ -28,6 +32,8 @@ class RunReport:
     scaling: tuple[float, float] | None
     detector: str | None
     threshold: float | None
+    n_anomalies: int | None
+    n_objects: int | None
     backend: str | None
     memory_budget_bytes: int
     peak_memory_bytes: int | None
@@ -52,6 +58,9 @@ class RunReport:
             facts.append(f"Backend: {self.backend}")
         if self.detector is not None:
             facts.append(f"Detector: {self.detector}")
+        if self.threshold is not None:
+            objects = "" if self.n_objects is None else f", in {self.n_objects} objects"
+            facts.append(f"Threshold: score {self.threshold:g}; {self.n_anomalies} pixels above it{objects}")
         peak = "unknown" if self.peak_memory_bytes is None else f"{self.peak_memory_bytes / 2**20:.0f} MiB"
         facts.append(f"Memory: budget {self.memory_budget_bytes / 2**20:.0f} MiB, process peak {peak}")
         facts.append(f"Done in {self.seconds:.1f} s: {self.output}")

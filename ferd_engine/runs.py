@@ -15,6 +15,7 @@ from ._version import __version__
 from .bands import BandInfo
 from .context import RunContext
 from .cube import Float32Array
+from .decisions import Decision, DecisionOutputs, KeptScores
 from .detectors import detector_info
 from .errors import RunError, UsageError
 from .fen.bundle import Model
@@ -46,7 +47,8 @@ def detect_raster(
     """Write an anomaly score raster (Float32, one band, nodata -9999) for a hyperspectral raster.
 
     input : any GDAL raster, or a .mat or .npy cube of shape (rows, cols, bands).
-    output : .tif for GeoTIFF, .hdr, .bsq, .bil, .bip, .img or .dat for ENVI; on the input's grid.
+    output : .tif for GeoTIFF, .hdr, .bsq, .bil, .bip, .img or .dat for ENVI; on the input's grid. With a threshold, the
+    files of `mask_out` (Byte: 1 above, 0, nodata 255) and `polygons` come with it, all of them or none.
     options, changes : the fields of `DetectOptions`, as one object or by name.
     Raises `FerdError` with one sentence; the output is then absent, or the earlier one unchanged.
     """
@@ -56,11 +58,22 @@ def detect_raster(
         started = time.perf_counter()
         spec = RasterSpec(source.n_rows, source.n_cols, (BandInfo(1, f"{info.title} score"),), source.georeference)
         writer = RasterWriter(folder.path.name, folder.raster_folder, spec)
+        kept = None
+        if settings.threshold is not None:
+            kept = KeptScores(writer, context.scratch_cube(source.n_rows, source.n_cols, 1))
         try:
-            outcome = run_detection(source, settings, writer, context)
-            return _finish(writer, folder, source, settings, outcome, context, started)
+            with DecisionOutputs(settings, folder.path, source.files) as extra:
+                outcome = run_detection(source, settings, kept or writer, context)
+                decision = None
+                if kept is not None:
+                    numbers = outcome.plan.selection.numbers
+                    with context.part(1.0, 1.0):
+                        decision = extra.decide(kept.plane, outcome.distribution, source, numbers, context)
+                return _finish(writer, folder, source, settings, outcome, context, started, decision, extra)
         finally:
             writer.abandon()
+            if kept is not None:
+                kept.plane.close()
 
 
 def enhance_raster(
@@ -103,6 +116,10 @@ def detect(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any)
     Raises `FerdError` with one sentence.
     """
     settings = build_options(DetectOptions, None, changes)
+    if settings.threshold is not None:
+        raise UsageError(
+            "The option threshold is for rasters (detect_raster): compare the scores with a number yourself."
+        )
     with _run_on_array(cube, settings, progress) as (source, context):
         sink = _ArraySink((source.n_rows, source.n_cols))
         run_detection(source, settings, sink, context)
@@ -205,6 +222,8 @@ def _finish(
     outcome: Outcome,
     context: RunContext,
     started: float,
+    decision: Decision | None = None,
+    extra: DecisionOutputs | None = None,
 ) -> RunReport:
     """Describe the run in the output, put the output in its place and report."""
     plan = outcome.plan
@@ -221,8 +240,11 @@ def _finish(
     }
     if plan.scan.scaling is not None:
         metadata["FERD_SCALING_RANGE"] = f"{plan.scan.scaling.low!r} {plan.scan.scaling.high!r}"
+    if decision is not None:
+        metadata["FERD_THRESHOLD_SCORE"] = repr(decision.threshold)
     writer.add_metadata(metadata)
-    files = folder.commit(writer.finish())
+    finished = writer.finish()
+    files = (*(() if extra is None else extra.commit()), *folder.commit(finished))
     return RunReport(
         output=str(folder.path),
         files=files,
@@ -239,7 +261,9 @@ def _finish(
         model_trained=None if plan.model is None else plan.model.trained,
         scaling=None if plan.scan.scaling is None else (plan.scan.scaling.low, plan.scan.scaling.high),
         detector=settings.detector if isinstance(settings, DetectOptions) else None,
-        threshold=None,
+        threshold=None if decision is None else decision.threshold,
+        n_anomalies=None if decision is None else decision.n_anomalies,
+        n_objects=None if decision is None else decision.n_objects,
         backend=outcome.backend,
         memory_budget_bytes=settings.budget_bytes,
         peak_memory_bytes=peak_memory_bytes(),

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from .._version import __version__
 from ..errors import EXIT_USAGE
-from ..options import BACKENDS, BAND_SELECTIONS, DEVICES, PRECISIONS, SCALINGS
+from ..options import BACKENDS, BAND_SELECTIONS, CONNECTEDNESS, DEVICES, PRECISIONS, SCALINGS
 
 EXPORT_FORMATS = ("torchscript", "safetensors", "pt2")
 _INPUT_HELP = "any raster that GDAL reads, or a .mat or .npy cube of rows x cols x bands"
@@ -62,9 +62,26 @@ def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
         help="empirical, ledoit-wolf, oas, pca:K (K components) or trimmed:P (grx, without P per cent of the pixels)",
     )
     parser.add_argument("--inner", type=int, metavar="N", help="lrx: odd side of the inner window (default: 11)")
-    parser.add_argument("--outer", type=int, metavar="N", help="lrx: odd side of the outer window (default: inner + 10)")
+    parser.add_argument(
+        "--outer", type=int, metavar="N", help="lrx: odd side of the outer window (default: inner + 10)"
+    )
+    _add_decision_options(parser)
     _add_band_options(parser)
     _add_run_options(parser)
+
+
+def _add_decision_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threshold",
+        metavar="RULE",
+        help="what scores must exceed: chi2:P, percentile:P, count:N, value:V or pareto:R (a false-alarm rate)",
+    )
+    parser.add_argument("--mask-out", metavar="FILE", help="write a raster with 1 above the threshold and 0 below")
+    parser.add_argument("--polygons", metavar="FILE", help="write the objects above the threshold, .gpkg or .geojson")
+    parser.add_argument(
+        "--connectedness", type=int, choices=CONNECTEDNESS, default=8, help="neighbours that hold an object together"
+    )
+    parser.add_argument("--min-pixels", type=int, metavar="N", default=1, help="leave smaller objects out (default: 1)")
 
 
 def _add_enhance(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:

@@ -11,6 +11,7 @@ from ..progress import ProgressSpan
 from ..statistics import Moments
 from .blocks import blocks, score_valid
 from .covariance import background, parse_covariance, passes
+from .distribution import ScoreDistribution
 from .registry import DetectorInfo
 
 
@@ -34,7 +35,7 @@ class Grx:
     def __post_init__(self) -> None:
         parse_covariance(self.covariance)
 
-    def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> None:
+    def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores, as `Detector.score` says; reads the cube once, and before that `passes` times."""
         if moments.count == 0:
             raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
@@ -49,6 +50,7 @@ class Grx:
             progress.step(window.row_start / cube.n_rows, "GRX")
             sink.write(window, score_valid(*cube.read(window), distance.distances))
         progress.step(1.0, "GRX")
+        return None if option.kind in ("ledoit-wolf", "oas") else ScoreDistribution(max(distance.rank, 1))
 
 
 INFO = DetectorInfo(

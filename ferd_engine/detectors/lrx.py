@@ -17,6 +17,7 @@ from ..progress import ProgressSpan
 from ..statistics import Float64Array, Moments
 from ..windows import Window, tiles
 from .covariance import Covariance, parse_covariance
+from .distribution import ScoreDistribution
 from .mahalanobis import Mahalanobis
 from .registry import DetectorInfo
 from .ring_rows import RESTART_PX, RingTile, Segment, segment_distances
@@ -63,7 +64,7 @@ class Lrx:
             )
         DualWindow(self.inner, self.inner + 2 if self.outer is None else self.outer).check()
 
-    def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> None:
+    def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores, as `Detector.score` says; reads the cube once, and the border of each tile again."""
         if moments.count == 0:
             raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
@@ -79,6 +80,8 @@ class Lrx:
                     done += window.n_pixels
         progress.step(1.0, "LRX")
         scene.warn(context)
+        n_pixels = rings.n_pixels(cube.n_rows, cube.n_cols)
+        return ScoreDistribution(scene.n_dims, n_pixels) if scene.kind == "empirical" else None
 
     def _rings(self, scene: _Scene) -> DualWindow:
         """Return the windows for a scene; `InputError` where its rings cannot have an inverse covariance."""

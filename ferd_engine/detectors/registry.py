@@ -10,17 +10,18 @@ from ..context import RunContext
 from ..cube import Cube, ScoreSink
 from ..errors import UsageError
 from ..statistics import Moments
+from .distribution import ScoreDistribution
 
 
 class Detector(Protocol):
     """Gives each valid pixel of a cube an anomaly score: the higher, the less it belongs there."""
 
-    def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> None:
+    def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores of all pixels to `sink`, NaN where a pixel is invalid.
 
         `moments` are those of all valid pixels of `cube`, which may be read as often as needed, by windows that fit
         into `context.free_bytes`. Raises `InputError` where no pixel is valid and `Cancelled` where the user stopped
-        the run.
+        the run. Returns how scores of normal background are distributed, None where that is not known.
         """
 
 

@@ -14,6 +14,7 @@ from ..progress import ProgressSpan
 from ..statistics import Float64Array, Moments
 from ..windows import Window
 from .blocks import blocks
+from .distribution import ScoreDistribution
 from .patches import PatchScene
 from .patches_large import large_patch_distances
 from .patches_small import small_patch_distances
@@ -56,7 +57,7 @@ class Slrx:
                 f"The block of SLRX is {self.block} pixels: give {SMALLEST_SIDE} or more, one pixel has no spread."
             )
 
-    def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> None:
+    def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores, as `Detector.score` says; reads the cube two to three times."""
         if moments.count == 0:
             raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
@@ -72,6 +73,7 @@ class Slrx:
             progress.step(1.0, "SLRX scores")
         finally:
             maps.close()
+        return None
 
 
 def _write_maps(scene: PatchScene, maps: _Maps, context: RunContext) -> None:

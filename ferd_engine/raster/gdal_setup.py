@@ -9,13 +9,13 @@ from typing import Any
 from ..errors import MissingPackageError
 
 try:
-    from osgeo import gdal, ogr
+    from osgeo import gdal, gdal_array, ogr, osr
 except ImportError as error:  # pragma: no cover - every QGIS and every set-up of the project has GDAL
     raise MissingPackageError(
         "The Python bindings of GDAL (osgeo) are not installed: install python3-gdal, or run inside QGIS's Python."
     ) from error
 
-__all__ = ["bounded_cache", "gdal", "gdal_exceptions", "gdal_failures", "gdal_reason"]
+__all__ = ["bounded_cache", "gdal", "gdal_array", "gdal_exceptions", "gdal_failures", "gdal_reason", "ogr", "osr"]
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from .source import Georeference
 # A plain number, because not every tool of this field reads NaN as nodata; no score and no enhanced value is negative
 # beyond -1.
 NODATA = -9999.0
+MASK_NODATA = 255.0
 
 _ENVI_SUFFIXES = (".hdr", ".bsq", ".bil", ".bip", ".img", ".dat")
 _TIFF_SUFFIXES = (".tif", ".tiff")
@@ -39,10 +40,16 @@ class RasterSpec:
     metadata: Mapping[str, str] = field(default_factory=dict)
     # Rows of a tile: a divisor of the height of the windows that are written, so that no tile is compressed twice.
     tile_rows: int = 256
+    # A mask holds 0, 1 and nodata in bytes.
+    is_mask: bool = False
+
+    @property
+    def nodata(self) -> float:
+        return MASK_NODATA if self.is_mask else NODATA
 
 
 class RasterWriter:
-    """A Float32 raster being written into a scratch folder that holds nothing else.
+    """A Float32 raster, or a mask of bytes, being written into a scratch folder that holds nothing else.
 
     Use `write` for windows (rows, cols) or (rows, cols, bands), NaN for nodata; then `finish`.
     """
@@ -51,10 +58,11 @@ class RasterWriter:
         self._path = folder / data_name(name)
         self._spec = spec
         driver, creation = _format(name, spec)
+        kind = gdal.GDT_Byte if spec.is_mask else gdal.GDT_Float32
         with gdal_exceptions():
             try:
                 self._dataset: Any = gdal.GetDriverByName(driver).Create(
-                    str(self._path), spec.n_cols, spec.n_rows, len(spec.bands), gdal.GDT_Float32, creation
+                    str(self._path), spec.n_cols, spec.n_rows, len(spec.bands), kind, creation
                 )
                 self._describe(envi=driver == "ENVI")
             except RuntimeError as error:
@@ -66,7 +74,7 @@ class RasterWriter:
         planes = np.ascontiguousarray(planes, dtype=np.float32)
         invalid = np.isnan(planes)
         if invalid.any():
-            planes = np.where(invalid, np.float32(NODATA), planes)
+            planes = np.where(invalid, np.float32(self._spec.nodata), planes)
         with gdal_exceptions():
             try:
                 self._dataset.WriteArray(planes, window.col_start, window.row_start)
@@ -111,7 +119,7 @@ class RasterWriter:
         self._dataset.SetMetadata(dict(self._spec.metadata))
         for index, info in enumerate(self._spec.bands, start=1):
             band = self._dataset.GetRasterBand(index)
-            band.SetNoDataValue(NODATA)
+            band.SetNoDataValue(self._spec.nodata)
             band.SetDescription(info.name)
             if info.wavelength_nm is not None and not envi:
                 _set_band_wavelength(band, info.wavelength_nm, info.fwhm_nm)
@@ -193,7 +201,7 @@ def _format(name: str, spec: RasterSpec) -> tuple[str, list[str]]:
     creation = [
         "COMPRESS=DEFLATE",
         "ZLEVEL=1",
-        "PREDICTOR=3",
+        f"PREDICTOR={2 if spec.is_mask else 3}",
         "BIGTIFF=IF_SAFER",
         "INTERLEAVE=BAND",
         "NUM_THREADS=ALL_CPUS",

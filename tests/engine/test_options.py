@@ -49,7 +49,7 @@ def test_sizes_that_are_refused(text: str) -> None:
         {"model": "fen-50", "enhance": False},
         {"scaling": "percentile", "enhance": False},
         {"band_selection": "spread", "enhance": False},
-        {"threshold": "chi2:0.99"},
+        {"threshold": "chi2:1.5"},
         {"inner": "9"},
     ],
 )
