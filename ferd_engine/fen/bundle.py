@@ -112,8 +112,8 @@ def load_model(folder: str | Path) -> Model:
             f"The weights of the model in {folder} are not those that its {CARD_FILE} names (the sha256 differs): "
             "get the model again from where it came."
         )
+    weights = safetensors.decode_named(content, f"The model in {folder}")
     try:
-        weights, _ = safetensors.decode(content)
         check_weights(model.architecture, weights)
     except ModelError as error:
         raise ModelError(f"The model in {folder} cannot be used: {error}") from error

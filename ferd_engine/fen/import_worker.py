@@ -11,6 +11,7 @@ added to sys.path, "memory_bytes": limit on top of what torch itself takes}. Wri
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ def main(arguments: list[str]) -> int:
         arrays = _read(job)
     # The border of the process: whatever goes wrong with a foreign file must reach the parent as text.
     except Exception as error:  # noqa: BLE001
-        (output / "error.txt").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        (output / "error.txt").write_text(f"{type(error).__name__}: {(lines or ['no reason'])[0]}", encoding="utf-8")
         return 1
     (output / "tensors.json").write_text(
         json.dumps({name: list(values.shape) for name, values in arrays.items()}), encoding="utf-8"
@@ -87,7 +89,13 @@ def _limit_memory(extra_bytes: int) -> None:
 
 
 def _load_state_dict(torch: Any, path: str) -> dict[str, Any]:
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        # torch's own text advises loading without the restriction.
+        raise ValueError(
+            f"{Path(path).name} holds more than tensors, or is damaged, and no code is run for it"
+        ) from None
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(f"{Path(path).name} holds no state dict")

@@ -153,7 +153,8 @@ def _read_foreign(
             "files_sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in copies},
         }
         if source.kind == "safetensors":
-            weights, _ = safetensors.decode(safetensors.read_weights_file(copies[0]))
+            content = safetensors.read_weights_file(copies[0])
+            weights = safetensors.decode_named(content, f"The file {source.files[0]}")
             expected = None
         else:
             require_torch("Importing torch files")

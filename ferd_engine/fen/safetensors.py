@@ -40,6 +40,14 @@ def read_weights_file(path: Path) -> bytes:
         ) from error
 
 
+def decode_named(content: bytes, what: str) -> dict[str, Float32Array]:
+    """Return the tensors of a file's bytes; raises `ModelError` with a sentence that begins with `what`."""
+    try:
+        return decode(content)[0]
+    except ModelError as error:
+        raise ModelError(f"{what} cannot be used: {error}; get it again from where it came.") from error
+
+
 def decode(content: bytes) -> tuple[dict[str, Float32Array], dict[str, str]]:
     """Return tensors and metadata of a file's bytes; raises `ModelError` with a short reason for any damage."""
     header, data = _split(content)

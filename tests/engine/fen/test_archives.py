@@ -9,7 +9,7 @@ import pytest
 
 from ferd_engine.errors import ModelError
 from ferd_engine.fen import archives
-from ferd_engine.fen.archives import check_archive, check_state_dict_archive, check_torchscript_archive
+from ferd_engine.fen.archives import check_archive, check_state_dict_archive, check_torchscript_archive, repack
 
 HARMLESS = """
 class Head(Module):
@@ -80,6 +80,34 @@ def test_each_kind_is_told_from_the_other(tmp_path: Path) -> None:
         check_state_dict_archive(_script(tmp_path / "a.pt", HARMLESS))
     with pytest.raises(ModelError, match="holds no TorchScript"):
         check_torchscript_archive(_archive(tmp_path / "b.pt", {"b/data.pkl": b"x"}))
+
+
+def test_repacking_leaves_one_archive_in_the_file(tmp_path: Path) -> None:
+    hidden = _archive(tmp_path / "hidden.pt", {"a/data.pkl": b"hidden"}).read_bytes()
+    path = _archive(tmp_path / "a.pt", {"a/data.pkl": b"shown", "a/data/0": bytes(range(256))}, zipfile.ZIP_DEFLATED)
+    path.write_bytes(hidden + path.read_bytes() + hidden[-10:])
+    repack(path)
+    assert path.read_bytes()[:4] == b"PK\x03\x04"
+    assert b"hidden" not in path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            "a/data.pkl": b"shown",
+            "a/data/0": bytes(range(256)),
+        }
+    assert [other.name for other in tmp_path.iterdir() if other.suffix == ".fresh"] == []
+
+
+def test_members_that_are_damaged_are_refused(tmp_path: Path) -> None:
+    path = _archive(tmp_path / "a.pt", {"a/data.pkl": b"0123456789"})
+    path.write_bytes(path.read_bytes().replace(b"0123456789", b"0123456780"))
+    with pytest.raises(ModelError, match="is damaged"):
+        repack(path)
+    path = _archive(tmp_path / "b.pt", {"a/data.pkl": bytes(1000)}, zipfile.ZIP_DEFLATED)
+    content = bytearray(path.read_bytes())
+    content[45:50] = b"\xff" * 5
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="is damaged"):
+        repack(path)
 
 
 def test_bytecode_is_refused(tmp_path: Path) -> None:

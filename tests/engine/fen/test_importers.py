@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ferd_engine
+from ferd_engine import features
 from ferd_engine.errors import MissingPackageError, ModelError, OutputError, RunError
 from ferd_engine.fen import archives, backend, importers, store
 from ferd_engine.fen.bundle import Model, save_model
 from ferd_engine.fen.importers import STATE_DICT_FILES, TORCHSCRIPT_FILES, find_source, import_model
 from ferd_engine.fen.network import Architecture
 from ferd_engine.fen.safetensors import encode
-from tests.engine.fen.reference import Float32Array, random_weights
+from tests.engine.fen.reference import Float32Array, enhanced, random_image, random_weights, relative_difference
 
 torch = pytest.importorskip("torch")
 
@@ -136,6 +138,25 @@ def test_torchscript_with_and_without_the_norm_of_the_image(tmp_path: Path, norm
     _assert_imported(model, "hub-6")
     assert model.training["source_divides_by_norm"] is normalised
     assert model.licence == "not stated"
+
+
+@pytest.mark.parametrize("shape", [(4, 37), (16, 16), (37, 5), (41, 37)])
+def test_a_norm_over_the_image_never_becomes_one_over_a_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
+) -> None:
+    folder = _torchscript(tmp_path / "hub", normalised=True)
+    import_model(folder, "hub-6")
+    cube = random_image(41, 37, 6) * 300 + 500
+    monkeypatch.setattr(features, "block_shape", lambda *_: shape)
+    found = ferd_engine.enhance(cube, model="hub-6", backend="numpy")
+    scaled = ((cube - cube.min()) / np.ptp(cube) * 2 - 1) * np.float32(0.1)
+    assert relative_difference(found, enhanced(scaled, WEIGHTS, 2)) < 1e-5
+    # The source's own output is this over one factor for all pixels, which no detector of the RX family sees.
+    cwl, rnl, fpl = (torch.jit.load(str(folder / name)) for name in TORCHSCRIPT_FILES)
+    hsi = torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)[None]))
+    published = fpl(rnl(cwl(hsi)), hsi)[0][0].permute(1, 2, 0).detach().numpy()
+    assert np.linalg.norm(published) == pytest.approx(1.0, rel=1e-5)
+    assert relative_difference(published * np.linalg.norm(found), found) < 1e-5
 
 
 def test_a_network_that_computes_something_else_is_refused(tmp_path: Path) -> None:
