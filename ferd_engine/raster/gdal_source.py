@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from ..errors import InputError, RunError
 from ..windows import Window
 from .band_metadata import read_band_infos
-from .gdal_setup import gdal, gdal_exceptions, gdal_reason
+from .gdal_setup import gdal, gdal_array, gdal_exceptions, gdal_reason
 from .row_cache import RowCache
 from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target
 
@@ -39,7 +40,8 @@ class GdalSource:
             self.block_cols: int = min(max(block_cols, 1), self.n_cols)
             self.dtype, self._floating = _working_type(self._dataset, self.path)
             self._masked = bool(first.GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
-            self._stored_bytes: int = gdal.GetDataTypeSize(first.DataType) // 8
+            self._stored_type = _stored_type(self._dataset, self.dtype)
+        self._buffer: NDArray[Any] = np.empty(0, dtype=self._stored_type)
         self._rows = RowCache(
             lambda start, stop, numbers: self._load(Window(start, stop, 0, self.n_cols), numbers),
             self.n_rows,
@@ -67,18 +69,29 @@ class GdalSource:
 
     def row_bytes(self, n_rows: int, n_bands: int) -> int:
         """Return the size of the rows that are held for the next window."""
-        return self._rows.most_rows(n_rows) * self.n_cols * n_bands * self._stored_bytes
+        return self._rows.most_rows(n_rows) * self.n_cols * n_bands * self._stored_type.itemsize
 
     def _load(self, window: Window, numbers: Sequence[int]) -> NDArray[Any]:
-        """Return (bands, rows, cols) as the file has them, in its own dtype."""
+        """Return (bands, rows, cols) as the file has them, in its own dtype; good until the next call.
+
+        The memory is used again: to get it fresh from the system costs more than to read a file from the disk's cache.
+        """
         box = window.col_start, window.row_start, window.n_cols, window.n_rows
+        shape = len(numbers), *window.shape
+        n_values = math.prod(shape)
+        if self._buffer.size < n_values:
+            self._buffer = np.empty(n_values, dtype=self._stored_type)
+        stored = self._buffer[:n_values].reshape(shape)
         with gdal_exceptions():
             try:
                 # Band after band is how GDAL reads fastest, whatever the file's interleave.
-                stored = self._dataset.ReadAsArray(*box, band_list=list(numbers))
+                # GDAL 3.6 wants a plane for a single band.
+                self._dataset.ReadAsArray(
+                    *box, buf_obj=stored if len(numbers) > 1 else stored[0], band_list=list(numbers)
+                )
             except RuntimeError as error:
                 raise self._read_error(window, error) from error
-        return stored.reshape(len(numbers), *window.shape)  # type: ignore[no-any-return]
+        return stored
 
     def _mark_masked(self, values: FloatArray, window: Window) -> bool:
         """Turn pixels outside the dataset's mask into NaN, in place; return whether there was none."""
@@ -122,7 +135,7 @@ class GdalSource:
 
     def close(self) -> None:
         """Close the dataset."""
-        self._dataset = self._rows = None  # type: ignore[assignment]
+        self._dataset = self._rows = self._buffer = None  # type: ignore[assignment]
 
 
 def _data_file(path: str) -> str:
@@ -198,6 +211,13 @@ def _working_type(dataset: Any, path: str) -> tuple[DTypeLike, bool]:
         raise InputError(f"The raster {path} holds complex numbers: give a raster of real numbers.")
     exact = all(name in _FLOAT32_TYPES for name in names)
     return (np.float32 if exact else np.float64), any(name.startswith("Float") for name in names)
+
+
+def _stored_type(dataset: Any, working: DTypeLike) -> np.dtype[Any]:
+    """Return the dtype of the bands where they share one that numpy has, else the one to work in."""
+    kinds = {dataset.GetRasterBand(i).DataType for i in range(1, dataset.RasterCount + 1)}
+    code = gdal_array.GDALTypeCodeToNumericTypeCode(kinds.pop()) if len(kinds) == 1 else None
+    return np.dtype(working if code is None else code)
 
 
 def _georeference(dataset: Any) -> Georeference:
