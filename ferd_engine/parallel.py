@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from threading import local
 from typing import Callable, TypeVar
 
-from .fen.blas import available_threads, can_set_threads, single_threaded
 from .lapack import runs_unlocked
-from .threads import THREAD_VARIABLES
+from .threads import THREAD_VARIABLES, available_threads, can_set_threads, single_threaded, thread_limit
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -20,15 +19,15 @@ _thread = local()
 
 
 def thread_count() -> int:
-    """Return how many threads a pass may use: the CPUs of this process, or fewer where the BLAS's variables say so.
+    """Return how many threads a pass may use: what the run asked for, else the CPUs of this process.
 
-    It is 1 inside a job, and where threads would only fight: routines that keep the interpreter lock, a BLAS whose own
+    The BLAS's variables may say fewer. It is 1 inside a job, and where threads would only fight: routines that keep the interpreter lock, a BLAS whose own
     threads cannot be held back.
     """
     if getattr(_thread, "is_worker", False) or not (runs_unlocked() and can_set_threads()):
         return 1
     limits = [int(os.environ[name]) for name in THREAD_VARIABLES if os.environ.get(name, "").isdigit()]
-    return max(min([available_threads(), *limits]), 1)
+    return max(min([thread_limit() or available_threads(), *limits]), 1)
 
 
 class Threads:

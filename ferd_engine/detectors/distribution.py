@@ -13,8 +13,8 @@ class ScoreDistribution:
 
     To a known mean and covariance, or to ones estimated from very many pixels, they follow the chi-squared
     distribution. To the mean and covariance (n - 1) of n other pixels, (n - p) n / (p (n - 1) (n + 1)) times the
-    distance follows F with p and n - p degrees of freedom (Anderson, "An Introduction to Multivariate Statistical Analysis", 3rd edition,
-    theorem 5.2.2 with the factor 1 + 1 / n for a pixel beside a mean).
+    distance follows F with p and n - p degrees of freedom (Anderson, "An Introduction to Multivariate Statistical
+    Analysis", 3rd edition, theorem 5.2.2 with the factor 1 + 1 / n for a pixel beside a mean).
     """
 
     n_dims: int

@@ -9,12 +9,8 @@ or the number of BLAS threads cannot be had, scipy's wrapper with the BLAS's own
 from __future__ import annotations
 
 import ctypes
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache, partial
-from pathlib import Path
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +19,6 @@ Float32Array = NDArray[np.float32]
 Product = Callable[[], None]
 # bind(a, b, c, accumulate) prepares c = a b or c += a b for C-contiguous float32 (n, k), (k, m) and (n, m).
 Binder = Callable[[Float32Array, Float32Array, Float32Array, bool], Product]
-
-_THREAD_SYMBOLS = ("openblas_{}_num_threads", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_")
 
 
 def _check(a: Float32Array, b: Float32Array, c: Float32Array) -> None:
@@ -87,67 +81,3 @@ class _Sgemm:
 
     def _integer(self, value: int) -> int:
         return ctypes.addressof(self._integers.setdefault(value, ctypes.c_int(value)))
-
-
-@lru_cache(maxsize=1)
-def _thread_control() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """Return getter and setter of the BLAS's thread count, or None where the BLAS offers none that we know."""
-    from scipy.linalg import _fblas
-
-    home = Path(_fblas.__file__)
-    site = home.parents[2]
-    # On Windows a library's symbols are not found through the extension that uses it, so the wheel's copy is named.
-    bundled = sorted(str(p) for folder in ("scipy.libs", "scipy/.dylibs") for p in (site / folder).glob("*openblas*"))
-    for path in [str(home), *bundled]:
-        try:
-            library = ctypes.CDLL(path)
-        except OSError:
-            continue
-        for pattern in _THREAD_SYMBOLS:
-            getter = getattr(library, pattern.format("get"), None)
-            setter = getattr(library, pattern.format("set"), None)
-            if getter is not None and setter is not None:
-                getter.restype, getter.argtypes = ctypes.c_int, []
-                setter.restype, setter.argtypes = None, [ctypes.c_int]
-                return getter, setter
-    return None
-
-
-def can_set_threads() -> bool:
-    """Say whether the number of BLAS threads can be set in this process."""
-    return _thread_control() is not None
-
-
-_lock = Lock()
-_single_users = 0
-_threads_before = 1
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """Keep the BLAS at one thread while any caller is inside, and give the former number back afterwards."""
-    global _single_users, _threads_before
-    control = _thread_control()
-    if control is None:
-        yield
-        return
-    getter, setter = control
-    with _lock:
-        if _single_users == 0:
-            _threads_before = getter()
-            setter(1)
-        _single_users += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _single_users -= 1
-            if _single_users == 0:
-                setter(_threads_before)
-
-
-def available_threads() -> int:
-    """Return how many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(len(os.sched_getaffinity(0)), 1)
-    return os.cpu_count() or 1

@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from ..threads import available_threads, can_set_threads, single_threaded
 from . import blas
 from .engine import RowEngine
 from .network import Architecture, Weights
@@ -25,13 +26,13 @@ class NumpyBackend:
 
     def __init__(self, architecture: Architecture, weights: Weights, *, threads: int | None = None) -> None:
         direct = blas.direct_binder()
-        self._own_threads = direct is not None and blas.can_set_threads()
+        self._own_threads = direct is not None and can_set_threads()
         if threads is not None and not self._own_threads:
             logger.warning(
                 "The number of threads of this BLAS cannot be set from here: set OPENBLAS_NUM_THREADS, MKL_NUM_THREADS "
                 "or VECLIB_MAXIMUM_THREADS before the start instead."
             )
-        self._workers = (threads or blas.available_threads()) if self._own_threads else 1
+        self._workers = (threads or available_threads()) if self._own_threads else 1
         self._engine = RowEngine(architecture, weights, direct or blas.bind_wrapped, self._workers)
 
     def describe(self) -> str:
@@ -43,7 +44,7 @@ class NumpyBackend:
         self, block: Float32Array, out: Float32Array | None = None, check: Callable[[], None] | None = None
     ) -> Float32Array:
         """Return the enhanced block; see `Backend.enhance`."""
-        with blas.single_threaded() if self._own_threads else nullcontext():
+        with single_threaded() if self._own_threads else nullcontext():
             return self._engine.enhance(block, out, check)
 
     def working_bytes(self, rows: int, cols: int) -> int:

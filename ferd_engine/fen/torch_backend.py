@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from .blas import Product, available_threads
+from ..threads import available_threads
+from .blas import Product
 from .engine import RowEngine
 from .network import Architecture, Weights
 from .torch_tiles import TorchTiles

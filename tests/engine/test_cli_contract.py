@@ -196,8 +196,7 @@ def test_wrong_usage_of_the_other_commands(
 @pytest.mark.parametrize(
     "option",
     [
-        *(["--threshold", "chi2:0.999"], ["--mask-out", "m.tif"], ["--polygons", "p.gpkg"], ["--preset", "fast"]),
-        *(["--background", "b.tif"], ["--scheduler", "local:2"], ["--nothing"]),
+        *(["--preset", "fast"], ["--background", "b.tif"], ["--scheduler", "local:2"], ["--nothing"]),
     ],
     ids=lambda option: option[0],
 )
@@ -239,6 +238,9 @@ def test_unusable_options(
         (["--detector", "nothing"], "nothing"),
         (["--block", "5"], "block"),
         (["--detector", "slrx", "--block", "-1"], "block"),
+        (["--threshold", "much"], "much"),
+        (["--mask-out", "mask.tif"], "threshold"),
+        (["--polygons", "areas.gpkg"], "threshold"),
         (["--no-enhance", "--model", "fen-50"], "without enhancement"),
         (["--no-enhance", "--scaling", "percentile"], "without enhancement"),
     ],

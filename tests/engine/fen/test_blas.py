@@ -1,8 +1,6 @@
-"""Products that accumulate in place, and the number of BLAS threads."""
+"""Products that accumulate in place."""
 
 from __future__ import annotations
-
-import threading
 
 import numpy as np
 import pytest
@@ -58,47 +56,3 @@ def test_operands_live_as_long_as_the_product(bind: blas.Binder) -> None:
     step()
     assert (c == 300).all()
     assert len(clutter) == 20
-
-
-@pytest.mark.skipif(not blas.can_set_threads(), reason="this BLAS has no thread control that is known here")
-def test_thread_count_is_given_back() -> None:
-    control = blas._thread_control()
-    assert control is not None
-    getter, setter = control
-    before = getter()
-    try:
-        setter(2)
-        with blas.single_threaded():
-            assert getter() == 1
-            with blas.single_threaded():
-                assert getter() == 1
-            assert getter() == 1
-        assert getter() == 2
-        with pytest.raises(KeyError), blas.single_threaded():
-            raise KeyError
-        assert getter() == 2
-    finally:
-        setter(before)
-
-
-@pytest.mark.skipif(not blas.can_set_threads(), reason="this BLAS has no thread control that is known here")
-def test_overlapping_users_share_the_single_thread() -> None:
-    control = blas._thread_control()
-    assert control is not None
-    getter, before = control[0], control[0]()
-    inside, leave = threading.Event(), threading.Event()
-
-    def user() -> None:
-        with blas.single_threaded():
-            inside.set()
-            leave.wait(10)
-
-    thread = threading.Thread(target=user)
-    thread.start()
-    assert inside.wait(10)
-    with blas.single_threaded():
-        pass
-    assert getter() == 1
-    leave.set()
-    thread.join()
-    assert getter() == before
