@@ -67,6 +67,27 @@ def test_user_folder(platform: str, variables: dict[str, str], expected: str, mo
     assert store.user_folder() == Path(expected)
 
 
+@pytest.mark.parametrize(
+    ("platform", "variables", "expected"),
+    [
+        ("linux", {"XDG_CACHE_HOME": "/cache"}, "/cache/ferd"),
+        ("linux", {}, "/home/u/.cache/ferd"),
+        ("darwin", {}, "/home/u/Library/Caches/ferd"),
+        ("win32", {"LOCALAPPDATA": "/local"}, "/local/ferd/cache"),
+        ("win32", {}, "/home/u/AppData/Local/ferd/cache"),
+        ("linux", {"FERD_CACHE": "/elsewhere"}, "/elsewhere"),
+    ],
+)
+def test_cache_folder(platform: str, variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("FERD_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(key, raising=False)
+    for key, value in variables.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/u"))
+    assert store.cache_folder() == Path(expected)
+
+
 def test_installed_models_are_found_by_name_and_by_folder(tmp_path: Path) -> None:
     folder = _install("mine-9", 9)
     assert store.find_model("mine-9").n_bands == 9
