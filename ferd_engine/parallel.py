@@ -21,8 +21,8 @@ _thread = local()
 def thread_count() -> int:
     """Return how many threads a pass may use: what the run asked for, else the CPUs of this process.
 
-    The BLAS's variables may say fewer. It is 1 inside a job, and where threads would only fight: routines that keep the interpreter lock, a BLAS whose own
-    threads cannot be held back.
+    The BLAS's variables may say fewer. It is 1 inside a job, and where threads would only fight: routines that keep the
+    interpreter lock, a BLAS whose own threads cannot be held back.
     """
     if getattr(_thread, "is_worker", False) or not (runs_unlocked() and can_set_threads()):
         return 1

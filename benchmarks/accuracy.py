@@ -1,0 +1,71 @@
+"""ROC AUC and seconds of each detector on scenes with truth, on the raw bands and on those that FEN enhanced.
+
+    python benchmarks/accuracy.py SCENES [--model NAME|FOLDER] [--settings grx lrx]
+
+SCENES is a folder of .mat files with `data` (rows, cols, bands) and `map` (rows, cols), above 0 where there is an
+anomaly, such as the ABU benchmark. All scenes get the same settings. Raw means all bands of the file; seconds are those of the
+detector alone, statistics included. Prints a table in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat
+
+from ferd_engine import detect, enhance
+from ferd_engine.evaluate import evaluate_scores
+from ferd_engine.parallel import thread_count
+
+SETTINGS: dict[str, dict[str, object]] = {
+    "grx": {},
+    "grx, ledoit-wolf": {"detector": "grx", "covariance": "ledoit-wolf"},
+    "grx, oas": {"detector": "grx", "covariance": "oas"},
+    "grx, pca:20": {"detector": "grx", "covariance": "pca:20"},
+    "grx, trimmed:2": {"detector": "grx", "covariance": "trimmed:2"},
+    "slrx": {"detector": "slrx"},
+    "lrx": {"detector": "lrx"},
+    "lrx, oas": {"detector": "lrx", "covariance": "oas"},
+    "lrx, pca:20": {"detector": "lrx", "covariance": "pca:20", "outer": 21},
+}
+
+
+def measure(cubes: list[np.ndarray], truths: list[np.ndarray], setting: dict[str, object]) -> tuple[list[float], float]:
+    """Return the AUC on each scene and the mean seconds."""
+    aucs = []
+    started = time.perf_counter()
+    for cube, truth in zip(cubes, truths):
+        aucs.append(evaluate_scores(detect(cube, enhance=False, **setting), truth).auc)
+    return aucs, (time.perf_counter() - started) / len(cubes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenes", type=Path)
+    parser.add_argument("--model", help="the model for FEN; without it only the raw bands are measured")
+    parser.add_argument("--settings", nargs="*", default=list(SETTINGS), choices=list(SETTINGS))
+    options = parser.parse_args()
+    paths = sorted(options.scenes.glob("*.mat"))
+    contents = [loadmat(path) for path in paths]
+    truths = [content["map"] > 0 for content in contents]
+    inputs = {"raw": [content["data"].astype(np.float32) for content in contents]}
+    if options.model is not None:
+        inputs["FEN"] = [enhance(cube, model=options.model) for cube in inputs["raw"]]
+    print(f"{platform.processor() or platform.machine()}, {thread_count()} threads, numpy {np.__version__}; ", end="")
+    print(f"model {options.model or 'none'}\n")
+    names = [path.stem.replace("abu-", "") for path in paths]
+    print(f"| Detector | Input | {' | '.join(names)} | Mean | Seconds |")
+    print(f"|---|---|{'---:|' * (len(names) + 2)}")
+    for name in options.settings:
+        for what, cubes in inputs.items():
+            aucs, seconds = measure(cubes, truths, SETTINGS[name])
+            values = " | ".join(f"{auc:.4f}" for auc in [*aucs, float(np.mean(aucs))])
+            print(f"| {name} | {what} | {values} | {seconds:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
