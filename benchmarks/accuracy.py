@@ -3,8 +3,8 @@
     python benchmarks/accuracy.py SCENES [--model NAME|FOLDER] [--settings grx lrx]
 
 SCENES is a folder of .mat files with `data` (rows, cols, bands) and `map` (rows, cols), above 0 where there is an
-anomaly, such as the ABU benchmark. All scenes get the same settings. Raw means all bands of the file; seconds are those of the
-detector alone, statistics included. Prints a table in Markdown.
+anomaly, such as the ABU benchmark. All scenes get the same settings. Raw means all bands of the file;
+seconds are those of the detector alone, statistics included. Prints a table in Markdown.
 """
 
 from __future__ import annotations

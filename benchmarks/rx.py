@@ -1,14 +1,17 @@
-"""GRX and SLRX beside the GEMM bound, Spectral Python's RX and a per-pixel loop, in one run on a seeded cube.
+"""GRX, SLRX and LRX beside the GEMM bound, Spectral Python's RX and a per-pixel loop, in one run on a seeded cube.
 
     python benchmarks/rx.py [--rows 100 --cols 100 --bands 200]
 
-Spectral Python is measured where it is installed. The loop inverts the covariances of each block once and then goes
+Spectral Python is measured where it is installed; its local RX on the first rows alone (--peer-rows), against LRX on
+the same rows. The loop inverts the covariances of each block once and then goes
 through the pixels one by one. Each peer's answer is compared with ours.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import platform
 import time
 from typing import Callable
@@ -20,6 +23,7 @@ import scipy.ndimage
 from ferd_engine.context import RunContext
 from ferd_engine.cube import MaskedCube, ScratchCube
 from ferd_engine.detectors import make_detector
+from ferd_engine.detectors.rings import outer_for_rank
 from ferd_engine.parallel import thread_count
 from ferd_engine.statistics import Moments
 from ferd_engine.windows import Window, whole
@@ -54,12 +58,18 @@ def seeded_cube(n_rows: int, n_cols: int, n_bands: int) -> np.ndarray:
     return (100.0 + 20.0 * abundance @ spectra + noise).astype(np.float32)
 
 
-def detect(name: str, cube: MaskedCube, array: np.ndarray) -> np.ndarray:
+def as_cube(array: np.ndarray) -> MaskedCube:
+    scratch = ScratchCube(*array.shape)
+    scratch.write(whole(*array.shape[:2]), array)
+    return MaskedCube(scratch)
+
+
+def detect(name: str, cube: MaskedCube, array: np.ndarray, **options: object) -> np.ndarray:
     """Return the scores of a detector, statistics included."""
     moments = Moments(array.shape[2])
     moments.add(array.reshape(-1, array.shape[2]))
     sink = ArraySink(array.shape[:2])
-    make_detector(name).score(cube, moments, sink, RunContext(budget_bytes=8 << 30))
+    make_detector(name, **options).score(cube, moments, sink, RunContext(budget_bytes=8 << 30))
     return sink.scores
 
 
@@ -100,6 +110,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100)
     parser.add_argument("--cols", type=int, default=100)
     parser.add_argument("--bands", type=int, default=200)
+    parser.add_argument("--peer-rows", type=int, default=30)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     array = seeded_cube(options.rows, options.cols, options.bands)
@@ -107,9 +118,7 @@ def main() -> None:
     print(f"{platform.processor() or platform.machine()}, {thread_count()} threads, numpy {np.__version__}, ", end="")
     print(f"scipy {scipy.__version__}; cube {options.rows} x {options.cols} x {n_bands} float32")
 
-    scratch = ScratchCube(*array.shape)
-    scratch.write(whole(*array.shape[:2]), array)
-    cube = MaskedCube(scratch)
+    cube = as_cube(array)
     flops = gemm_flops_per_second()
     grx = best_seconds(lambda: detect("grx", cube, array), options.repeats)
     bound = (2.0 * n_pixels * n_bands**2 + n_bands**3 / 3.0) / flops
@@ -131,6 +140,31 @@ def main() -> None:
     loop = time.perf_counter() - start
     np.testing.assert_allclose(detect("slrx", cube, array), reference, rtol=1e-5, atol=1e-6 * reference.max())
     print(f"loop over pixels {loop * 1e3:7.1f} ms   {loop / slrx:6.2f} x slrx")
+    measure_lrx(cube, array, options.peer_rows, min(options.repeats, 3))
+
+
+def measure_lrx(cube: MaskedCube, array: np.ndarray, peer_rows: int, repeats: int) -> None:
+    """Print the seconds of LRX with windows that Spectral Python can use too, and its own on the first rows."""
+    inner, outer = 11, outer_for_rank(11, array.shape[2])
+    for covariance in ("empirical", "ledoit-wolf", "oas", "pca:20"):
+        windows = {"inner": inner, "outer": outer, "covariance": covariance}
+        seconds = best_seconds(lambda windows=windows: detect("lrx", cube, array, **windows), repeats)
+        print(f"lrx {inner}/{outer} {covariance:<12}{seconds * 1e3:9.1f} ms")
+    try:
+        import spectral
+    except ImportError:
+        return
+    part = np.ascontiguousarray(array[: max(peer_rows, outer)])
+    windows = {"inner": inner, "outer": outer, "covariance": "empirical"}
+    ours = best_seconds(lambda: detect("lrx", as_cube(part), part, **windows), repeats)
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        expected = spectral.rx(part.astype(np.float64), window=(inner, outer))
+    peer = time.perf_counter() - start
+    np.testing.assert_allclose(detect("lrx", as_cube(part), part, **windows), expected, rtol=1e-4)
+    print(
+        f"the first {len(part)} rows: lrx {ours * 1e3:.1f} ms, spectral.rx {peer * 1e3:.1f} ms, {peer / ours:.1f} x lrx"
+    )
 
 
 if __name__ == "__main__":
