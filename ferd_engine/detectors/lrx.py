@@ -35,9 +35,9 @@ class Lrx:
 
     Reed and Yu (1990) with a guard window. The ring is the outer window without the inner one; both are shifted inside
     at the image's edge, so that every ring has the same number of pixels, as in Spectral Python's `rx(window=...)`.
-    Invalid pixels take part in no ring. With the empirical covariance the scores do not depend on an affine scaling of
-    each band. A ring of fewer than two valid pixels, or without variance, gives its place to the whole image.
-    Arithmetic is float64, the scores are float32; they do not depend on the memory budget.
+    Invalid pixels take part in no ring. Except with pca:K the scores do not depend on an affine scaling of each band.
+    A ring of fewer than two valid pixels, or without variance, gives its place to the whole image. Arithmetic is
+    float64, the scores are float32; they do not depend on the memory budget.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ class Lrx:
         The outer one is by default inner + 10; with empirical or pca:K the smallest that gives two pixels per
         dimension.
     covariance
-        ledoit-wolf or oas (`shrinkage`, in the cube's units), for rings of any number of pixels; empirical (N - 1),
-        which needs more pixels than bands in each ring; pca:K, empirical within the K leading principal components of
-        the whole image.
+        ledoit-wolf or oas (`shrinkage`), for rings of any number of pixels: the ring's covariance (n in the
+        denominator) drawn towards a multiple of the whole image's; empirical (n - 1), which needs more pixels than
+        bands in each ring; pca:K, empirical within the K leading principal components of the whole image.
     """
 
     inner: int = INNER_PX
@@ -115,10 +115,9 @@ class _Job(NamedTuple):
 class _Scene:
     """A cube, the coordinates in which its rings are compared, and what was noticed on the way.
 
-    Distances to an empirical covariance do not depend on linear coordinates: those of the whole image's background make
-    all sums of the order of the number of pixels, so that adding and taking away leaves the digits that the
-    factorisation needs. Shrinkage depends on the units, so that there the coordinates are the values themselves, from
-    the image's mean, in units of their mean deviation.
+    The coordinates are those in which the whole image's covariance is the identity: distances do not depend on them,
+    shrinkage goes towards that covariance, and all sums are of the order of the number of pixels, so that adding and
+    taking away leaves the digits that the factorisation needs.
     """
 
     cube: Cube
@@ -135,18 +134,11 @@ class _Scene:
             self.image = Mahalanobis.of_components(self.moments.mean, covariance, int(self.option.value))
         else:
             self.image = Mahalanobis(self.moments.mean, covariance)
-        variance = float(np.trace(covariance)) / self.moments.n_bands
-        self._unit = 1.0 / math.sqrt(variance) if variance > 0.0 else 1.0
         # An image without any variance has rank 0: one coordinate, 0 everywhere, serves.
-        self.n_dims = max(self.image.rank, 1) if self.kind == "empirical" else self.moments.n_bands
+        self.n_dims = max(self.image.rank, 1)
 
     def coordinates(self, values: Float32Array) -> Float64Array:
         """Return coordinates (rows, cols, n_dims) of values (rows, cols, bands)."""
-        if self.kind != "empirical":
-            centred = values.astype(np.float64)
-            centred -= self.moments.mean
-            centred *= self._unit
-            return centred
         if self.image.rank == 0:
             return np.zeros((*values.shape[:2], 1))
         pixels = self.image.whiten(values.reshape(-1, values.shape[2]))
@@ -230,7 +222,7 @@ INFO = DetectorInfo(
     title="Dual-window local RX",
     formula=(
         "(x - mean)^T covariance^-1 (x - mean), mean and covariance of the outer window without the inner one, both "
-        "shifted inside at the edge"
+        "shifted inside at the edge; ledoit-wolf and oas draw the covariance towards the whole image's"
     ),
     reference="Reed and Yu, IEEE Transactions on Acoustics, Speech and Signal Processing 38 (1990), 1760-1770",
     cost="B^3 / 3 + 2 (inner + outer) B^2 flops per pixel, whatever the number of pixels in the ring",

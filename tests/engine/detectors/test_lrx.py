@@ -33,7 +33,17 @@ def naive_covariance(kind: str, pixels: np.ndarray) -> np.ndarray:
     return getattr(covariance, kind.replace("-", "_"))(pixels)[0]
 
 
+def whitened(array: np.ndarray) -> np.ndarray:
+    """Return an array whose valid pixels have the identity as their covariance; dependent bands are left out."""
+    pixels = array.reshape(-1, array.shape[2]).astype(np.float64)
+    valid = pixels[~np.isnan(pixels[:, 0])]
+    eigenvalues, vectors = np.linalg.eigh(np.cov(valid.T).reshape(array.shape[2], -1))
+    kept = eigenvalues > 1e-11 * eigenvalues[-1]
+    return (array - valid.mean(axis=0)) @ (vectors[:, kept] / np.sqrt(eigenvalues[kept]))
+
+
 def naive_lrx(array: np.ndarray, inner: int, outer: int, kind: str) -> np.ndarray:
+    array = whitened(array) if kind in ("ledoit-wolf", "oas") else array
     scores = np.full(array.shape[:2], np.nan)
     for row, col in zip(*np.nonzero(~np.isnan(array[:, :, 0]))):
         ring = ring_pixels(array, row, col, inner, outer)
@@ -122,11 +132,12 @@ def test_duplicated_and_constant_bands_add_nothing() -> None:
     np.testing.assert_allclose(shrunk, naive_lrx(more, 3, 9, "ledoit-wolf"), rtol=1e-6)
 
 
-def test_an_affine_scaling_of_each_band_changes_nothing() -> None:
+@pytest.mark.parametrize("covariance", ["empirical", "ledoit-wolf", "oas"])
+def test_an_affine_scaling_of_each_band_changes_nothing(covariance: str) -> None:
     array = np.round(scene(15, 22, 6))
     # Powers of two and whole numbers keep float32 values exact.
     scaled = array * 2.0 ** np.arange(-3, 3) + 64.0
-    detector = make_detector("lrx", **EMPIRICAL)
+    detector = make_detector("lrx", inner=3, outer=9, covariance=covariance)
     np.testing.assert_allclose(run(detector, scaled), run(detector, array), rtol=1e-6)
 
 
