@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Callable
 
 from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, FerdError
@@ -19,6 +21,8 @@ Command = Callable[[argparse.Namespace], int]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or unusable input, 130 interrupted."""
     arguments = build_parser().parse_args(argv)
+    # From here on SIGTERM ends like Ctrl-C, with its own exit code and sentence.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _set_threads(getattr(arguments, "threads", None))
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="ferd: %(message)s")
     try:
@@ -42,17 +46,21 @@ def _set_threads(threads: int | None) -> None:
             os.environ[name] = str(threads)
 
 
-def _command(arguments: argparse.Namespace) -> Command:
-    from . import model_commands, other_commands, run_commands
+# Module and function of each command. A module is loaded when its command runs: what loads NumPy must come after the
+# number of threads is set and, for long runs, after their signal handlers are.
+_COMMANDS = {
+    "detect": ("run_commands", "run_detect"),
+    "enhance": ("run_commands", "run_enhance"),
+    "info": ("other_commands", "run_info"),
+    "evaluate": ("other_commands", "run_evaluate"),
+    "models": ("model_commands", "run_models"),
+    "detectors": ("model_commands", "run_detectors"),
+    "sample": ("other_commands", "run_sample"),
+    "doctor": ("other_commands", "run_doctor"),
+}
 
-    commands: dict[str, Command] = {
-        "detect": run_commands.run_detect,
-        "enhance": run_commands.run_enhance,
-        "info": other_commands.run_info,
-        "evaluate": other_commands.run_evaluate,
-        "models": model_commands.run_models,
-        "detectors": model_commands.run_detectors,
-        "sample": other_commands.run_sample,
-        "doctor": other_commands.run_doctor,
-    }
-    return commands[arguments.command]
+
+def _command(arguments: argparse.Namespace) -> Command:
+    module, function = _COMMANDS[arguments.command]
+    command: Command = getattr(import_module(f".{module}", __name__), function)
+    return command

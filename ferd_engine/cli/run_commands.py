@@ -28,11 +28,12 @@ def _fields(kind: type[EnhanceOptions], arguments: argparse.Namespace) -> dict[s
 
 
 def _run(door: str, options: EnhanceOptions, arguments: argparse.Namespace) -> int:
-    from .. import runs
-
     bar = ProgressBar()
     try:
         with stopping_on_signals(bar):
+            # Loaded under the handlers: an interrupt inside the loading of a library may be lost.
+            from .. import runs
+
             report = getattr(runs, door)(arguments.input, arguments.output, options=options, progress=bar)
     finally:
         bar.clear()
