@@ -10,7 +10,7 @@ from .engine import engine
 
 _options = engine("options")
 
-DETECTORS = ("grx", "slrx", "lrx")
+DETECTORS = ("grx", "slrx", "lrx", "crd")
 BAND_SELECTIONS: tuple[str, ...] = _options.BAND_SELECTIONS
 SCALINGS: tuple[str, ...] = _options.SCALINGS
 AUTO_MODEL = "auto"

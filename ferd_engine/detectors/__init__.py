@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import grx, lrx, slrx
+from . import crd, grx, lrx, slrx
 from .registry import DETECTORS, Detector, DetectorInfo, detector_info, make_detector, register
 
-for _info in (grx.INFO, slrx.INFO, lrx.INFO):
+for _info in (grx.INFO, slrx.INFO, lrx.INFO, crd.INFO):
     register(_info)
 
 __all__ = ["DETECTORS", "Detector", "DetectorInfo", "detector_info", "make_detector", "register"]

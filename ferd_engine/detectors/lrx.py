@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -21,12 +20,11 @@ from .distribution import ScoreDistribution
 from .mahalanobis import Mahalanobis
 from .registry import DetectorInfo
 from .ring_rows import RESTART_PX, RingTile, Segment, segment_distances
+from .ring_tiles import ring_tiles
 from .rings import DualWindow, outer_for_rank
 
 INNER_PX = 11
 _SHRUNK_RING_PX = 5
-# Larger tiles are not faster, and progress and cancel are polled once per row of a tile.
-_TILE_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -72,8 +70,10 @@ class Lrx:
         rings = self._rings(scene)
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         done, total = 0, cube.n_rows * cube.n_cols
+        # The rows of a segment's reach with their gathered copy, and the sums and factors of a batch.
+        job_bytes = 8 * (scene.n_dims + 2) * ((RESTART_PX + rings.outer) * rings.outer * 2 + 8 * scene.n_dims)
         with threads() as pool:
-            for core in _tiles(cube, rings, scene.n_dims, context.free_bytes // 2, pool.count):
+            for core in ring_tiles(cube, rings, scene.n_dims, context.free_bytes // 2 - pool.count * job_bytes):
                 for window, scores in scene.scores(core, rings, pool):
                     progress.step(done / total, "LRX")
                     sink.write(window, scores)
@@ -200,21 +200,6 @@ class _Scene:
                 f"{self.n_deficient} pixels have a ring whose covariance is short of rank: its pseudo-inverse was "
                 "used; give a larger --outer, or the covariance ledoit-wolf or oas."
             )
-
-
-def _tiles(cube: Cube, rings: DualWindow, n_dims: int, free_bytes: int, n_threads: int) -> Iterator[Window]:
-    """Yield cores whose reach fits into the memory, beside the sums of each thread: of full rows, or about square."""
-    halo = rings.outer - 1
-    reach = (RESTART_PX + halo) * rings.outer * 2
-    job_bytes = 8 * (n_dims + 2) * (reach + 8 * n_dims)
-    # Values as read, float32 or float64, their float64 copy and the coordinates.
-    pixel_bytes = 16 * cube.n_bands + 8 * n_dims + 2
-    n_pixels = max(min(free_bytes - n_threads * job_bytes, _TILE_BYTES), 0) // pixel_bytes
-    rows = n_pixels // cube.n_cols - halo
-    if rows >= min(halo, cube.n_rows):
-        return tiles(cube.n_rows, cube.n_cols, rows, cube.n_cols)
-    side = max(math.isqrt(n_pixels) - halo, 1)
-    return tiles(cube.n_rows, cube.n_cols, side, side)
 
 
 INFO = DetectorInfo(

@@ -68,14 +68,18 @@ def _shrinkage(kind: str, sums: RingSums, counts: Float64Array) -> tuple[Float64
     """Return the shrinkage (m,) and the mean variance (m,) of the rings' covariances."""
     grams = sums.grams
     n_dims = grams.shape[1] - 1
-    scatters = grams[:, 1:, 1:]
-    diagonals = np.einsum("mii->mi", scatters)
-    means = grams[:, 0, 1:] / counts[:, None]
+    diagonals = np.einsum("mii->mi", grams)[:, 1:]
+    first = grams[:, 0].copy()
+    means = first[:, 1:] / counts[:, None]
     lengths = np.einsum("mi,mi->m", means, means)
     # Of the symmetric S only the upper triangle is there: what is left of the diagonal counts twice, the diagonal once.
-    products = np.matmul(means[:, None], scatters)[:, 0]
+    # The first rows make room for zeros meanwhile, so that the matrices are used whole, without a copy.
+    grams[:, 0] = 0.0
+    products = np.matmul(np.pad(means, ((0, 0), (1, 0)))[:, None], grams)[:, 0, 1:]
+    flat = grams.reshape(len(grams), -1)
+    squares = 2.0 * np.einsum("mi,mi->m", flat, flat) - np.einsum("mi,mi->m", diagonals, diagonals)
+    grams[:, 0] = first
     form = 2.0 * np.einsum("mi,mi->m", products, means) - np.einsum("mi,mi->m", diagonals, means**2)
-    squares = 2.0 * np.einsum("mij,mij->m", scatters, scatters) - np.einsum("mi,mi->m", diagonals, diagonals)
     squares = (squares - 2.0 * counts * form + (counts * lengths) ** 2) / counts**2
     sums_of_squares = diagonals.sum(axis=1)
     traces = sums_of_squares / counts - lengths

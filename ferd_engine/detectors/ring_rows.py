@@ -35,20 +35,19 @@ class RingTile(NamedTuple):
     image: tuple[int, int]
     rings: DualWindow
 
-    def outer_rows(self, row: int) -> Interval:
-        """Return the rows of the outer window of pixels in a row of the image."""
-        return shifted_interval(row, self.rings.outer, self.image[0])
-
     def ring(self, row: int, col: int) -> Float64Array:
         """Return the background pixels (n, p) in the ring of one pixel."""
-        top, left = self.window.row_start, self.window.col_start
-        outer_rows, inner_rows = (shifted_interval(row, side, self.image[0]) for side in (self.rings[1], self.rings[0]))
-        outer_cols, inner_cols = (shifted_interval(col, side, self.image[1]) for side in (self.rings[1], self.rings[0]))
-        taken = np.zeros_like(self.background)
-        taken[outer_rows.start - top : outer_rows.stop - top, outer_cols.start - left : outer_cols.stop - left] = True
-        taken[inner_rows.start - top : inner_rows.stop - top, inner_cols.start - left : inner_cols.stop - left] = False
-        ring: Float64Array = self.coordinates[taken & self.background]
+        outer = _square(row, col, self.rings.outer, self.image)
+        place = outer.within(self.window)
+        taken = self.background[place].copy()
+        taken[_square(row, col, self.rings.inner, self.image).within(outer)] = False
+        ring: Float64Array = self.coordinates[place][taken]
         return ring
+
+
+def _square(row: int, col: int, side: int, image: tuple[int, int]) -> Window:
+    """Return the window of a side around a pixel."""
+    return Window(*shifted_interval(row, side, image[0]), *shifted_interval(col, side, image[1]))
 
 
 class Segment(NamedTuple):
