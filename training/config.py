@@ -130,6 +130,20 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
+class RankingConfig:
+    """The targets of the ranking objective: at most `targets` in each patch, half of them pieces of other scenes.
+
+    `stretch` varies the spectra of those, see `training.implant`.
+    """
+
+    targets: int = 12
+    stretch: bool = True
+
+    def __post_init__(self) -> None:
+        at_least("ranking.targets", self.targets, 1)
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """How the weights are found, and which epoch's weights are kept.
 
@@ -138,7 +152,7 @@ class TrainingConfig:
     selection "last": those of the last epoch; "implanted": those with the largest mean AUC of FEN + GRX on the
     held-out scenes with implanted targets; "test-labels": those with the largest mean AUC on the held-out scenes of
     the had100 kind by their own truth. The last is how the published code chooses: figures on those scenes are then
-    no longer figures on unseen scenes.
+    no longer figures on unseen scenes. Scores are computed after each `select_every` epochs and after the last.
     """
 
     objective: str = "distillation"
@@ -148,6 +162,7 @@ class TrainingConfig:
     decay: str = "none"
     betas: tuple[float, ...] = (0.5, 0.999)
     selection: str = "last"
+    select_every: int = 1
     device: str = "auto"
     threads: int = 0
     tensorboard: bool = False
@@ -159,6 +174,7 @@ class TrainingConfig:
         one_of("device", self.device, DEVICES)
         at_least("training.epochs", self.epochs, 1)
         at_least("training.batch", self.batch, 1)
+        at_least("training.select_every", self.select_every, 1)
         at_least("training.threads", self.threads, 0)
         if not self.learning_rate > 0:
             raise UsageError(f"training.learning_rate is {self.learning_rate}: give a number above 0.")
@@ -177,6 +193,7 @@ class Config:
     licence: str = "not stated"
     network: NetworkConfig = field(default_factory=NetworkConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    ranking: RankingConfig = field(default_factory=RankingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:

@@ -1,10 +1,14 @@
-"""Targets implanted into a background: the truth for choosing between models without any labelled scene.
+"""Targets implanted into a background: the truth for training and choosing without any labelled scene.
 
-A target is a small convex blob whose light is the background's own illumination times a smooth reflectance unlike it,
-so that absorption by the air, units and sensor are the scene's. Sub-pixel and full-pixel targets both occur.
+A target is a small ellipse, sub-pixel or full-pixel. What it is made of comes either from a smooth random reflectance
+under the scene's own illumination, with the scene's noise, or from another scene: a piece of that one, with its
+texture, brought to this one's range band by band. So units, air and sensor are the scene's in both.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -13,37 +17,73 @@ from numpy.typing import NDArray
 Float32Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 
+N_TARGETS = 12
 _MOST_PIXELS_PART = 0.015
 _LEAST_SHARE = 0.15
+_BRIGHT_PERCENT = 90.0
+# Pixels that a scene's range is taken from.
+_SAMPLE = 4000
+# A donor's bands may be stretched over this part of its range or more, and turned round this often.
+_LEAST_STRETCH = 0.4
+_TURNED_ROUND = 0.3
 
 
-def implant(values: Float32Array, random: Generator, n_targets: int = 12) -> tuple[Float32Array, NDArray[np.bool_]]:
+class Donor(NamedTuple):
+    """A scene as a source of targets: (rows, cols, bands) between 0, dark, and about 1, bright, in each band."""
+
+    reflectance: Float32Array
+
+
+def donor(values: NDArray[np.floating[Any]]) -> Donor:
+    """Return a scene (rows, cols, bands) as a donor; NaN stays NaN."""
+    dark, span = _range(values)
+    return Donor(((values - dark) / np.where(span > 0, span, 1.0)).astype(np.float32))
+
+
+def implant(
+    values: Float32Array,
+    random: Generator,
+    donors: Sequence[Donor] = (),
+    *,
+    n_targets: int = N_TARGETS,
+    stretch: bool = False,
+) -> tuple[Float32Array, NDArray[np.bool_]]:
     """Return a copy of a scene (rows, cols, bands) with targets, and where they cover 15 % of a pixel or more.
 
-    Invalid pixels (NaN) are left as they are. At most 1.5 % of the pixels become targets.
+    With donors every other target is a piece of one of them; `stretch` varies its spectra further by stretching its
+    bands or turning them round. Invalid pixels (NaN) are left as they are. At most 1.5 % of the pixels become targets.
+    A gain and an offset per band change the targets as they change the scene.
     """
-    n_rows, n_cols, n_bands = values.shape
+    n_rows, n_cols, _ = values.shape
     result = values.copy()
     truth = np.zeros((n_rows, n_cols), dtype=bool)
     valid = np.isfinite(values).all(axis=2)
     places = np.argwhere(valid)
-    sample = values[valid][:: max(1, len(places) // 4000)].astype(np.float64)
-    light = np.percentile(sample, 90.0, axis=0)
-    dark = sample.min(axis=0)
+    dark, span = _range(values)
     for _ in range(n_targets):
         row, col = places[random.integers(len(places))]
         share = _blob(random, n_rows, n_cols, float(row), float(col))
         share[~valid | truth] = 0.0
         where = share >= _LEAST_SHARE
-        if truth.sum() + where.sum() > _MOST_PIXELS_PART * len(places):
+        if not where.any() or truth.sum() + where.sum() > _MOST_PIXELS_PART * len(places):
             continue
-        spectrum = (light - dark) * _reflectance(random, n_bands)
+        if donors and random.random() < 0.5:
+            target = dark + span * _piece(donors[random.integers(len(donors))], where, len(dark), random, stretch)
+        else:
+            shade = 1.0 + 0.05 * random.standard_normal((int(where.sum()), 1))
+            target = dark + shade * span * _reflectance(random, len(dark)) + _grain(values, places, random, len(shade))
         part = share[where][:, np.newaxis]
-        shade = 1.0 + 0.05 * random.standard_normal((len(part), 1))
-        target = dark + shade * spectrum + _grain(values, places, random, len(part))
         result[where] = (1.0 - part) * result[where] + part * target
         truth |= where
     return result, truth
+
+
+def _range(values: NDArray[np.floating[Any]]) -> tuple[FloatArray, FloatArray]:
+    """Return each band's darkest value, and how far above it the brightest tenth of the pixels begins, (bands,)."""
+    pixels = values[np.isfinite(values).all(axis=2)]
+    sample = pixels[:: max(1, len(pixels) // _SAMPLE)].astype(np.float64)
+    dark = sample.min(axis=0)
+    return dark, np.percentile(sample, _BRIGHT_PERCENT, axis=0) - dark
 
 
 def _blob(random: Generator, n_rows: int, n_cols: int, row: float, col: float) -> FloatArray:
@@ -59,6 +99,18 @@ def _blob(random: Generator, n_rows: int, n_cols: int, row: float, col: float) -
     return np.asarray(opacity * np.clip((1.0 - distance) * width + 0.5, 0.0, 1.0))
 
 
+def _reflectance(random: Generator, n_bands: int) -> FloatArray:
+    """Return a smooth reflectance (bands,) between 0.02 and 1.5 of the light: a level, steps and bands."""
+    x = np.linspace(0.0, 1.0, n_bands)
+    curve = np.full(n_bands, random.uniform(0.1, 0.9))
+    for _ in range(int(random.integers(1, 5))):
+        curve += random.normal(0.0, 0.4) / (1.0 + np.exp(-(x - random.uniform(0.0, 1.0)) / random.uniform(0.01, 0.15)))
+    for _ in range(int(random.integers(0, 9))):
+        width = random.uniform(0.005, 0.08)
+        curve += random.normal(0.0, 0.2) * np.exp(-0.5 * ((x - random.uniform(0.0, 1.0)) / width) ** 2)
+    return np.clip(curve, 0.02, 1.5)
+
+
 def _grain(values: Float32Array, places: NDArray[np.intp], random: Generator, count: int) -> FloatArray:
     """Return noise and texture (count, bands) as the scene has them: differences of neighbours, over the root of 2.
 
@@ -70,13 +122,24 @@ def _grain(values: Float32Array, places: NDArray[np.intp], random: Generator, co
     return np.asarray(np.where(np.isfinite(difference), difference, 0.0) / np.sqrt(2.0))
 
 
-def _reflectance(random: Generator, n_bands: int) -> FloatArray:
-    """Return a smooth reflectance (bands,) between 0.02 and 1.5 of the light: a level, steps and bands."""
-    x = np.linspace(0.0, 1.0, n_bands)
-    curve = np.full(n_bands, random.uniform(0.1, 0.9))
-    for _ in range(int(random.integers(1, 5))):
-        curve += random.normal(0.0, 0.4) / (1.0 + np.exp(-(x - random.uniform(0.0, 1.0)) / random.uniform(0.01, 0.15)))
-    for _ in range(int(random.integers(0, 9))):
-        width = random.uniform(0.005, 0.08)
-        curve += random.normal(0.0, 0.2) * np.exp(-0.5 * ((x - random.uniform(0.0, 1.0)) / width) ** 2)
-    return np.clip(curve, 0.02, 1.5)
+def _piece(source: Donor, where: NDArray[np.bool_], n_bands: int, random: Generator, stretch: bool) -> FloatArray:
+    """Return the donor's reflectance (count, bands) in the shape of `where`, from a random place of it.
+
+    Rows and columns beyond the donor's edge come from its other side; invalid pixels take its median spectrum.
+    """
+    n_rows, n_cols, n_there = source.reflectance.shape
+    rows, cols = np.nonzero(where)
+    row, col = random.integers(n_rows), random.integers(n_cols)
+    pixels = source.reflectance[(row + rows - rows.min()) % n_rows, (col + cols - cols.min()) % n_cols]
+    if not np.isfinite(pixels).all():
+        typical = np.nanmedian(source.reflectance, axis=(0, 1))
+        pixels = np.where(np.isfinite(pixels), pixels, typical)
+    ends = (0.0, n_there - 1.0)
+    if stretch:
+        first, last = sorted(random.uniform(0.0, n_there - 1.0, 2))
+        if last - first >= _LEAST_STRETCH * n_there:
+            ends = (first, last)
+        if random.random() < _TURNED_ROUND:
+            ends = (ends[1], ends[0])
+    # The nearest band, not a mean of two, which would have less noise than any pixel.
+    return np.asarray(pixels[:, np.rint(np.linspace(*ends, n_bands)).astype(int)], dtype=np.float64)

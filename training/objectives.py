@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,9 +14,10 @@ from ferd_engine.fen.network import untrained_weights
 
 from . import losses
 from .config import Config
-from .implant import implant
+from .implant import donor, implant
 from .networks.distillation import ReverseDistillation
 from .networks.fen import Fen
+from .scenes import Scene
 
 # Added to the covariance's diagonal, relative to its mean, so that its factor exists in training.
 _RIDGE = 1e-9
@@ -37,10 +39,10 @@ class Objective(Protocol):
         """Change the gradients before a step, where the objective needs it."""
 
 
-def make_objective(config: Config) -> Objective:
+def make_objective(config: Config, scenes: Sequence[Scene]) -> Objective:
     """Return the objective of a configuration, its weights drawn from the configuration's seed."""
     torch.manual_seed(config.seed)
-    return Ranking(config) if config.training.objective == "ranking" else Distillation(config)
+    return Ranking(config, scenes) if config.training.objective == "ranking" else Distillation(config)
 
 
 class Distillation:
@@ -63,25 +65,34 @@ class Distillation:
 class Ranking:
     """Targets are implanted into each patch, and FEN learns to make global RX rank them above the background.
 
-    For each image the squared Mahalanobis distances d of all enhanced pixels to their own mean and covariance are
-    computed as GRX does, and the loss is the mean over (target t, background b) pairs of log(1 + d_b / d_t), a smooth
-    upper bound, up to log 2, of the share of pairs in the wrong order, which is 1 - AUC. Batch norm stays at its
-    initial statistics: a pixel's features must not depend on what else lies in the batch.
+    The targets are those of `training.implant`, pieces of the training scenes among them. For each image the squared
+    Mahalanobis distances d of all enhanced pixels to their own mean and covariance are computed as GRX does, and the
+    loss is the mean over (target t, background b) pairs of log(1 + d_b / d_t): a smooth upper bound, up to log 2, of
+    the share of pairs in the wrong order, which is 1 - AUC. Batch norm stays at its initial statistics: a pixel's
+    features must not depend on what else lies in the batch.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, scenes: Sequence[Scene]) -> None:
         architecture = config.network.architecture(config.data.bands)
         self.fen = Fen(architecture)
         self.fen.load_weights(untrained_weights(architecture, config.seed))
         self.fen.layer1.requires_grad_(not config.network.frozen)
         self.module: nn.Module = _Still(self.fen)
+        self._donors = [donor(scene.values) for scene in scenes]
+        self._settings = config.ranking
 
     def losses(self, images: Tensor, seed: tuple[int, ...]) -> dict[str, Tensor]:
         """Return the mean ranking loss; the targets are drawn from `seed`."""
         each = []
         for index, image in enumerate(images):
             random = np.random.default_rng([*seed, index])
-            values, truth = implant(image.permute(1, 2, 0).cpu().numpy(), random)
+            values, truth = implant(
+                image.permute(1, 2, 0).cpu().numpy(),
+                random,
+                self._donors,
+                n_targets=self._settings.targets,
+                stretch=self._settings.stretch,
+            )
             if truth.any():
                 # A target brighter than the scene widens its range, and with it the scaling.
                 values *= np.float32(_LIMIT / max(_LIMIT, float(np.abs(values).max())))

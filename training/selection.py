@@ -15,7 +15,7 @@ from ferd_engine.evaluate import evaluate_scores
 from ferd_engine.fen.bundle import Model, save_model
 
 from .config import Config
-from .implant import implant
+from .implant import donor, implant
 from .scenes import Scene, load_scenes
 
 Float32Array = NDArray[np.float32]
@@ -51,11 +51,13 @@ def held_out_cases(config: Config) -> list[Case]:
 
 
 def implanted_cases(scenes: list[Scene], variants: int = _VARIANTS) -> list[Case]:
-    """Return each scene with `variants` draws of targets."""
+    """Return each scene with `variants` draws of targets, half of them pieces of the other scenes."""
+    donors = [donor(scene.values) for scene in scenes]
     cases = []
     for index, scene in enumerate(scenes):
+        others = donors[:index] + donors[index + 1 :]
         for variant in range(variants):
-            values, truth = implant(scene.values, np.random.default_rng([_SEED, index, variant]))
+            values, truth = implant(scene.values, np.random.default_rng([_SEED, index, variant]), others)
             cases.append(Case(f"{scene.name} {variant + 1}", values, truth))
     return cases
 

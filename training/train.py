@@ -54,7 +54,7 @@ class _Run:
         self._scenes: list[Scene] = load_scenes(config.data.train)
         self._images = [prepare(s, config.data.bands, config.data.band_selection) for s in self._scenes]
         self._cases: list[Case] = held_out_cases(config)
-        self._objective: Objective = make_objective(config)
+        self._objective: Objective = make_objective(config, self._scenes)
         self._objective.module.to(device)
         settings = config.training
         self._optimizer = torch.optim.Adam(
@@ -133,6 +133,9 @@ class _Run:
         if not self._cases:
             self._best = {"epoch": epoch, "score": -math.inf, "weights": weights}
             return {}
+        last = epoch == self._config.training.epochs
+        if epoch % self._config.training.select_every and not last:
+            return {"held_out_auc": math.nan}
         score = mean_auc(self._as_model(weights, {}), self._cases)
         if score > self._best["score"]:
             self._best = {"epoch": epoch, "score": score, "weights": weights}

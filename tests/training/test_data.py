@@ -11,7 +11,7 @@ from ferd_engine.errors import InputError
 from ferd_engine.sample import make_sample, spectra
 from training import synthetic
 from training.config import DataConfig, SceneConfig
-from training.implant import implant
+from training.implant import _piece, donor, implant
 from training.patches import batches, cut, places
 from training.scenes import Scene, load_scenes, prepare
 
@@ -155,3 +155,29 @@ def test_implanted_targets_follow_the_scene_in_any_unit():
     other, other_truth = implant(cube * gain + offset, np.random.default_rng(0))
     assert np.array_equal(truth, other_truth)
     assert np.allclose((other - offset) / gain, plain, rtol=1e-9, atol=1e-9)
+
+
+def test_a_piece_of_a_donor_is_made_of_its_pixels():
+    values = np.random.default_rng(0).random((9, 8, 30)).astype(np.float32)
+    source = donor(values)
+    assert source.reflectance.min() == 0.0
+    where = np.zeros((20, 20), dtype=bool)
+    where[15:18, 3:5] = True
+    piece = _piece(source, where, 30, np.random.default_rng(1), False)
+    there = {pixel.tobytes() for pixel in source.reflectance.reshape(-1, 30)}
+    assert len(piece) == 6
+    assert all(pixel.astype(np.float32).tobytes() in there for pixel in piece)
+    # Stretched or turned round: still its values, in another order.
+    for seed in range(5):
+        varied = _piece(source, where, 30, np.random.default_rng(seed), True)
+        assert np.isin(varied.astype(np.float32), source.reflectance).all()
+
+
+def test_a_donor_with_holes_gives_finite_targets():
+    values = np.random.default_rng(0).random((5, 6, 10)).astype(np.float32)
+    values[1, :, :] = np.nan
+    values[2, 3, 4] = np.nan
+    scene = np.random.default_rng(1).random((30, 30, 10)).astype(np.float32)
+    for seed in range(20):
+        planted, _ = implant(scene, np.random.default_rng(seed), [donor(values)])
+        assert np.isfinite(planted).all()

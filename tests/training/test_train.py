@@ -151,6 +151,11 @@ def test_the_best_epoch_by_implanted_targets_is_kept(tmp_path):
     assert model.training["held_out_auc"] == pytest.approx(max(scores), abs=1e-6)
 
 
+def test_scores_are_computed_as_often_as_asked(tmp_path):
+    train(config(tmp_path / "run", epochs=3, selection="implanted", select_every=2))
+    assert [row["held_out_auc"] == "nan" for row in rows_of(tmp_path / "run")] == [True, False, False]
+
+
 def test_another_configuration_does_not_go_on_from_a_checkpoint(tmp_path):
     train(config(tmp_path / "run", epochs=1))
     with pytest.raises(InputError, match="another configuration"):
