@@ -31,6 +31,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "lrx": {"detector": "lrx"},
     "lrx, oas": {"detector": "lrx", "covariance": "oas"},
     "lrx, pca:20": {"detector": "lrx", "covariance": "pca:20", "outer": 21},
+    "crd": {"detector": "crd"},
 }
 
 

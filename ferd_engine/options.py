@@ -79,7 +79,7 @@ class EnhanceOptions:
 _RUN_ONLY = {"memory", "threads", "overwrite", "device", "mask_out", "polygons", "connectedness", "min_pixels"}
 # These speak of what the model gets, so a run without one would ignore them.
 _FEN_ONLY = ("model", "band_selection", "scaling")
-_DETECTOR_OPTIONS = ("block", "covariance", "inner", "outer")
+_DETECTOR_OPTIONS = ("block", "covariance", "mean", "inner", "outer")
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ class DetectOptions(EnhanceOptions):
     enhance: bool = True
     block: int | None = None
     covariance: str | None = None
+    mean: str | None = None
     inner: int | None = None
     outer: int | None = None
     threshold: str | None = None

@@ -61,9 +61,15 @@ def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
         metavar="KIND",
         help="empirical, ledoit-wolf, oas, pca:K (K components) or trimmed:P (grx, without P per cent of the pixels)",
     )
+    parser.add_argument(
+        "--mean", metavar="KIND", help="grx: global, or local for the mean of a window (default: global)"
+    )
     parser.add_argument("--inner", type=int, metavar="N", help="lrx, crd: odd side of the inner window (default: 11)")
     parser.add_argument(
-        "--outer", type=int, metavar="N", help="lrx, crd: odd side of the outer window (default: inner + 10 or 4)"
+        "--outer",
+        type=int,
+        metavar="N",
+        help="lrx, crd: odd side of the outer window (default: inner + 10 or 4); grx: that of the local mean (15)",
     )
     _add_decision_options(parser)
     _add_band_options(parser)

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 from ..context import RunContext
 from ..cube import Cube, ScoreSink
-from ..errors import InputError
+from ..errors import InputError, UsageError
 from ..progress import ProgressSpan
 from ..statistics import Moments
 from .blocks import blocks, score_valid
 from .covariance import background, parse_covariance, passes
 from .distribution import ScoreDistribution
+from .local_mean import OUTER_PX, score_local_mean
 from .registry import DetectorInfo
+from .rings import DualWindow
+
+MEANS = ("global", "local")
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,28 @@ class Grx:
     ----------
     covariance
         empirical (N - 1 in the denominator), ledoit-wolf, oas, pca:K or trimmed:P, as `covariance.background` has them.
+    mean
+        global, or local: the mean of the window around the pixel, `local_mean`, in place of the whole image's.
+    outer
+        Odd side of that window in pixels, by default 15; with mean local alone.
     """
 
     covariance: str = "empirical"
+    mean: str = "global"
+    outer: int | None = None
 
     def __post_init__(self) -> None:
         parse_covariance(self.covariance)
+        if self.mean not in MEANS:
+            raise UsageError(f"The mean {self.mean!r} does not exist: choose one of {', '.join(MEANS)}.")
+        if self.mean == "local":
+            DualWindow(1, self._side).check()
+        elif self.outer is not None:
+            raise UsageError("The outer window of grx is that of its local mean: give mean local with it, or drop it.")
+
+    @property
+    def _side(self) -> int:
+        return OUTER_PX if self.outer is None else self.outer
 
     def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores, as `Detector.score` says; reads the cube once, and before that `passes` times."""
@@ -44,6 +64,10 @@ class Grx:
         with context.part(0.0, start):
             distance = background(option, cube, moments, context)
         progress = ProgressSpan(context.progress, start, 1.0)
+        if self.mean == "local":
+            score_local_mean(cube, distance, self._side, sink, context, progress)
+            progress.step(1.0, "GRX")
+            return None
         # A block, its valid pixels and their scores; half of the memory, since other passes hold buffers of their own.
         bytes_per_pixel = 8 * cube.n_bands + 16
         for window in blocks(cube, bytes_per_pixel, context.free_bytes // 2):
@@ -56,7 +80,7 @@ class Grx:
 INFO = DetectorInfo(
     name="grx",
     title="Global RX",
-    formula="(x - mean)^T covariance^-1 (x - mean), mean and covariance of all valid pixels",
+    formula="(x - mean)^T covariance^-1 (x - mean), mean and covariance of all valid pixels; or the mean of a window",
     reference="Reed and Yu, IEEE Transactions on Acoustics, Speech and Signal Processing 38 (1990), 1760-1770",
     cost=(
         "2 B^2 flops per pixel: half for the covariance, half for the distance; ledoit-wolf reads the cube once more, "
@@ -65,7 +89,7 @@ INFO = DetectorInfo(
     when=(
         "The first choice: few assumptions, fast. Weak where the background has several materials. Covariance "
         "ledoit-wolf or oas where pixels are few for the bands, or bands noisy; pca:K against noise; trimmed:P where "
-        "many anomalies take part in the background."
+        "many anomalies take part in the background; mean local where brightness drifts over the image."
     ),
     factory=Grx,
 )

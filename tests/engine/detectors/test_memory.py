@@ -46,6 +46,8 @@ class NoSink:
         ("grx", {}, (1000, 600, 40)),
         ("grx", {"covariance": "ledoit-wolf"}, (1000, 600, 40)),
         ("grx", {"covariance": "trimmed:10"}, (1000, 600, 40)),
+        ("grx", {"mean": "local"}, (1000, 600, 40)),
+        ("crd", {"inner": 1, "outer": 3}, (150, 600, 200)),
         ("lrx", {"inner": 1, "outer": 5, "covariance": "pca:10"}, (150, 600, 200)),
         ("slrx", {"block": 2}, (500, 600, 60)),
         ("slrx", {"block": 40}, (1000, 600, 40)),

@@ -25,7 +25,7 @@ def test_an_unknown_name_names_the_known_ones() -> None:
 
 
 def test_an_option_that_the_detector_lacks_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"'grx' has no option 'block' \(it takes covariance\)"):
+    with pytest.raises(UsageError, match=r"'grx' has no option 'block' \(it takes covariance, mean, outer\)"):
         make_detector("grx", block=4)
 
 
@@ -34,7 +34,7 @@ def test_none_counts_as_not_given() -> None:
 
 
 def test_options_are_the_fields_of_the_detector() -> None:
-    assert detector_info("grx").options == ("covariance",)
+    assert detector_info("grx").options == ("covariance", "mean", "outer")
     assert detector_info("slrx").options == ("block",)
     assert detector_info("lrx").options == ("inner", "outer", "covariance")
     with pytest.raises(UsageError, match=r"'slrx' has no option 'inner' \(it takes block\)"):
