@@ -174,19 +174,20 @@ def cholesky(matrix: Float64Array) -> bool:
     return definite
 
 
-def solve_rows(factor: Float64Array, rows: Float64Array) -> None:
+def solve_rows(factor: Float64Array, rows: Float64Array, *, back: bool = False) -> None:
     """Replace each row r of rows (..., k, n) by R^-T r, for the upper factor R (..., n, n) of `cholesky`.
 
-    Squared lengths of the results are r^T matrix^-1 r.
+    Squared lengths of the results are r^T matrix^-1 r. With `back` rows become R^-1 r: both, one after the other, give
+    matrix^-1 r.
     """
     k, n = rows.shape[-2:]
     if _trsm is None:
         for one, solved in zip(_matrices(factor), _matrices(rows)):
-            blas.dtrsm(1.0, one.T, solved.T, lower=1, overwrite_b=1)
+            blas.dtrsm(1.0, one.T, solved.T, lower=1, trans_a=int(back), overwrite_b=1)
         return
     size, count = _size(n), _size(k)
     for one, solved in zip(_addresses(factor), _addresses(rows)):
-        _trsm(_L, _L, _N, _N, size, count, _ONE, one, size, solved, size)
+        _trsm(_L, _L, _T if back else _N, _N, size, count, _ONE, one, size, solved, size)
 
 
 def multiply_rows(rows: Float64Array, upper: Float64Array) -> None:

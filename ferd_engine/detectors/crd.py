@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.linalg import lapack as scipy_lapack
 
 from ..context import RunContext
-from ..cube import Cube, ScoreSink
+from ..cube import BoolArray, Cube, ScoreSink
 from ..errors import InputError, RunError
-from ..lapack import cholesky, row_gram
+from ..lapack import cholesky, row_gram, solve_rows
 from ..parallel import threads
 from ..progress import ProgressSpan
 from ..statistics import Float64Array, Moments
@@ -26,6 +25,8 @@ from .rings import DualWindow
 INNER_PX = 11
 RING_PX = 2
 PENALTY = 1e-6
+# Pixels whose matrices are factored together.
+_BATCH = 8
 # Added to the diagonal as a part of the trace: pixels that equal each other have no distance, and no unique weights.
 _FLOOR = 1e-14
 
@@ -68,7 +69,7 @@ class Crd:
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         done, total = 0, cube.n_rows * cube.n_cols
         with threads() as pool:
-            free_bytes = context.free_bytes // 2 - pool.count * 8 * n_pixels * (n_pixels + 2 * cube.n_bands)
+            free_bytes = context.free_bytes // 2 - pool.count * _BATCH * 8 * n_pixels * (n_pixels + 2 * cube.n_bands)
             for core in ring_tiles(cube, rings, 0, free_bytes):
                 window = rings.reach(core, *image)
                 values, valid = cube.read(window)
@@ -90,30 +91,52 @@ class Crd:
 
 def _row_residuals(tile: RingTile, cols: range, mean: Float64Array, row: int) -> Float64Array:
     """Return the scores (n,) of pixels of a row of the image, NaN where invalid."""
+    line = tile.window.col_start
+    here = tile.coordinates[row - tile.window.row_start, cols.start - line : cols.stop - line]
+    known = tile.background[row - tile.window.row_start, cols.start - line : cols.stop - line]
     scores = np.full(len(cols), np.nan)
-    top, left = tile.window.row_start, tile.window.col_start
-    for index, col in enumerate(cols):
-        if tile.background[row - top, col - left]:
-            pixel, ring = tile.coordinates[row - top, col - left], tile.ring(row, col)
-            scores[index] = residual(pixel, ring if len(ring) else mean[None])
+    places = np.flatnonzero(known)
+    for start in range(0, len(places), _BATCH):
+        batch = places[start : start + _BATCH]
+        rings, valid = tile.rings_of(row, batch + cols.start)
+        lonely = ~valid.any(axis=1)
+        rings[lonely, 0], valid[lonely, 0] = mean, True
+        scores[batch] = residuals(here[batch], rings, valid)
     return scores
 
 
-def residual(pixel: Float64Array, ring: Float64Array) -> float:
-    """Return |y - X w| of a pixel y (B,) and the pixels of its ring (n, B), n at least 1."""
-    gram = np.empty((len(ring), len(ring)))
-    row_gram(ring, gram)
-    differences = ring - pixel
-    # Only the upper triangle is there; the appended 1 adds 1 to each product.
-    gram += 1.0
-    diagonal = np.einsum("ii->i", gram)
-    floor = _FLOOR * float(diagonal.sum())
-    diagonal += PENALTY * np.einsum("ij,ij->i", differences, differences) + floor
-    if not cholesky(gram):
+def residuals(pixels: Float64Array, rings: Float64Array, valid: BoolArray) -> Float64Array:
+    """Return |y - X w| (m,) of pixels (m, B) and those of their rings (m, n, B), of which some are valid (m, n).
+
+    Rows of `rings` that are not valid are set to 0.
+    """
+    complete = bool(valid.all())
+    if not complete:
+        rings[~valid] = 0.0
+    grams = np.empty((*valid.shape, valid.shape[1]))
+    row_gram(rings, grams)
+    products = np.matmul(rings, pixels[:, :, None])[:, :, 0]
+    diagonals = np.einsum("mii->mi", grams)
+    lengths = np.einsum("mb,mb->m", pixels, pixels)[:, None]
+    squared_distances = np.maximum(diagonals - 2.0 * products + lengths, 0.0)
+    # The appended 1 adds 1 to each product of valid pixels.
+    if complete:
+        grams += 1.0
+        products += 1.0
+    else:
+        grams += valid[:, :, None] & valid[:, None, :]
+        products += valid
+    diagonals += PENALTY * squared_distances + _FLOOR * diagonals.sum(axis=1, keepdims=True)
+    # A pixel that is not valid has no product with another one, and so no weight.
+    diagonals[~valid] = 1.0
+    if not cholesky(grams):
         raise RunError(NOT_DEFINITE)
-    weights, _ = scipy_lapack.dpotrs(gram.T, ring @ pixel + 1.0, lower=1)
-    left = pixel - weights @ ring
-    return float(np.sqrt(left @ left))
+    weights = products[:, None, :]
+    solve_rows(grams, weights)
+    solve_rows(grams, weights, back=True)
+    left = pixels - np.matmul(weights, rings)[:, 0]
+    scores: Float64Array = np.sqrt(np.einsum("mb,mb->m", left, left))
+    return scores
 
 
 INFO = DetectorInfo(

@@ -10,7 +10,7 @@ from scipy.linalg import cython_blas
 
 from ferd_engine import lapack
 
-ROUTINES = ("_syrk", "_trmm", "_trsm", "_potrf", "_gemm", "_gemv")
+ROUTINES = ("_syrk", "_syr2k", "_trmm", "_trsm", "_potrf", "_gemm", "_gemv")
 
 
 @pytest.fixture(params=["published", "wrapped"])
@@ -33,6 +33,10 @@ def test_gram_matrices() -> None:
     lapack.add_gram(rows, gram)
     np.testing.assert_allclose(np.triu(gram), np.triu(rows.T @ rows + 2.0), rtol=1e-13, atol=1e-14)
     assert (gram[np.tril_indices(5, -1)] == 2.0).all()
+    entering, leaving, before = rows[:3].copy(), rows[4:].copy(), gram.copy()
+    lapack.add_gram_difference(entering, leaving, gram)
+    expected = before + np.triu(rows[:3].T @ rows[:3] - rows[4:].T @ rows[4:])
+    np.testing.assert_allclose(gram, expected, rtol=1e-13, atol=1e-13)
     gram = np.full((7, 7), np.nan)
     lapack.row_gram(rows, gram)
     np.testing.assert_allclose(gram[np.triu_indices(7)], (rows @ rows.T)[np.triu_indices(7)], rtol=1e-13, atol=1e-14)
@@ -59,6 +63,8 @@ def test_cholesky_and_solve() -> None:
     lapack.solve_rows(factor, solved)
     reference = np.einsum("ij,jk,ik->i", rows, np.linalg.inv(matrix), rows)
     np.testing.assert_allclose((solved**2).sum(axis=1), reference, rtol=1e-12)
+    lapack.solve_rows(factor, solved, back=True)
+    np.testing.assert_allclose(solved, rows @ np.linalg.inv(matrix), rtol=1e-11, atol=1e-13)
     product = rows.copy()
     lapack.multiply_rows(product, factor)
     np.testing.assert_allclose(product, rows @ np.triu(factor), rtol=1e-13, atol=1e-13)
