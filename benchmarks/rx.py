@@ -1,4 +1,4 @@
-"""GRX, SLRX and LRX beside the GEMM bound, Spectral Python's RX and a per-pixel loop, in one run on a seeded cube.
+"""GRX, SLRX, LRX and CRD beside the GEMM bound, Spectral Python's RX and a per-pixel loop, in one run on a seeded cube.
 
     python benchmarks/rx.py [--rows 100 --cols 100 --bands 200]
 
@@ -23,7 +23,7 @@ import scipy.ndimage
 from ferd_engine.context import RunContext
 from ferd_engine.cube import MaskedCube, ScratchCube
 from ferd_engine.detectors import make_detector
-from ferd_engine.detectors.rings import outer_for_rank
+from ferd_engine.detectors.rings import outer_for_rank, shifted_interval
 from ferd_engine.parallel import thread_count
 from ferd_engine.statistics import Moments
 from ferd_engine.windows import Window, whole
@@ -100,6 +100,27 @@ def loop_slrx(array: np.ndarray, side: int) -> np.ndarray:
     return ((maps - low) / (high - low)).prod(axis=2)
 
 
+def loop_crd(array: np.ndarray, inner: int, outer: int) -> np.ndarray:
+    """Return CRD scores by the augmented matrices of each pixel and an explicit inverse."""
+    values = array.astype(np.float64)
+    values = (values - values.min()) / (values.max() - values.min())
+    n_rows, n_cols = values.shape[:2]
+    scores = np.empty((n_rows, n_cols))
+    for row in range(n_rows):
+        for col in range(n_cols):
+            taken = np.zeros((n_rows, n_cols), dtype=bool)
+            for side, value in ((outer, True), (inner, False)):
+                rows, cols = shifted_interval(row, side, n_rows), shifted_interval(col, side, n_cols)
+                taken[slice(*rows), slice(*cols)] = value
+            ring = values[taken]
+            augmented = np.vstack([ring.T, np.ones(len(ring))])
+            distances = np.diag(np.linalg.norm(ring - values[row, col], axis=1))
+            matrix = augmented.T @ augmented + 1e-6 * distances @ distances
+            weights = np.linalg.inv(matrix) @ augmented.T @ np.append(values[row, col], 1.0)
+            scores[row, col] = np.linalg.norm(values[row, col] - ring.T @ weights)
+    return scores
+
+
 def gemm_flops_per_second() -> float:
     matrix = np.random.default_rng(0).standard_normal((2000, 2000))
     return 2.0 * 2000**3 / best_seconds(lambda: scipy.linalg.blas.dgemm(1.0, matrix, matrix), 5)
@@ -141,6 +162,20 @@ def main() -> None:
     np.testing.assert_allclose(detect("slrx", cube, array), reference, rtol=1e-5, atol=1e-6 * reference.max())
     print(f"loop over pixels {loop * 1e3:7.1f} ms   {loop / slrx:6.2f} x slrx")
     measure_lrx(cube, array, options.peer_rows, min(options.repeats, 3))
+    measure_crd(np.ascontiguousarray(array[:64, :64]), min(options.repeats, 3))
+
+
+def measure_crd(array: np.ndarray, repeats: int) -> None:
+    """Print the seconds of CRD and of a direct implementation."""
+    cube = as_cube(array)
+    ours = best_seconds(lambda: detect("crd", cube, array), repeats)
+    start = time.perf_counter()
+    expected = loop_crd(array, 11, 15)
+    peer = time.perf_counter() - start
+    # The explicit inverse of the peer loses digits.
+    np.testing.assert_allclose(detect("crd", cube, array), expected, rtol=1e-3)
+    size = " x ".join(map(str, array.shape))
+    print(f"crd 11/15, {size}: {ours * 1e3:.1f} ms, direct {peer * 1e3:.1f} ms, {peer / ours:.1f} x crd")
 
 
 def measure_lrx(cube: MaskedCube, array: np.ndarray, peer_rows: int, repeats: int) -> None:
