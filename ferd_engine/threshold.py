@@ -38,8 +38,8 @@ def find_threshold(rule: ThresholdRule, planes: Planes, distribution: ScoreDistr
     if rule.kind == "chi2":
         if distribution is None:
             raise UsageError(
-                "The threshold chi2 needs squared distances to an unshrunk covariance (grx with global mean and empirical, "
-                "pca or trimmed; lrx with empirical or pca): give percentile, count, value or pareto."
+                "The threshold chi2 needs squared distances to an unshrunk covariance (grx with global mean and "
+                "empirical, pca or trimmed; lrx with empirical or pca): give percentile, count, value or pareto."
             )
         return distribution.quantile(rule.value)
     n_scores = sum(int(np.count_nonzero(~np.isnan(part))) for part in planes())
