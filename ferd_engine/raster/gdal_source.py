@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ class GdalSource:
             self._stored_type = _stored_type(self._dataset, self.dtype)
         self._buffer: NDArray[Any] = np.empty(0, dtype=self._stored_type)
         self._rows = RowCache(
-            lambda start, stop, numbers: self._load(Window(start, stop, 0, self.n_cols), numbers),
+            self._load_rows,
             self.n_rows,
             self.block_rows,
         )
@@ -56,7 +55,7 @@ class GdalSource:
                 # A transposed row fits into the cache; a transposed window does not, and takes twice as long.
                 values[row - window.row_start] = stored.T
         else:
-            stored = self._load(window, numbers)
+            stored = self._load(window, np.empty((len(numbers), *window.shape), dtype=self._stored_type), numbers)
             for row, line in enumerate(values):
                 line[...] = stored[:, row].T
         complete = self._mark_nodata(values, numbers)
@@ -71,17 +70,20 @@ class GdalSource:
         """Return the size of the rows that are held for the next window."""
         return self._rows.most_rows(n_rows) * self.n_cols * n_bands * self._stored_type.itemsize
 
-    def _load(self, window: Window, numbers: Sequence[int]) -> NDArray[Any]:
-        """Return (bands, rows, cols) as the file has them, in its own dtype; good until the next call.
+    def _load_rows(self, start: int, stop: int, numbers: Sequence[int]) -> NDArray[Any]:
+        """Return rows [start, stop) for the row cache, which copies what it keeps of them before it asks for more.
 
         The memory is used again: to get it fresh from the system costs more than to read a file from the disk's cache.
         """
-        box = window.col_start, window.row_start, window.n_cols, window.n_rows
-        shape = len(numbers), *window.shape
-        n_values = math.prod(shape)
+        window = Window(start, stop, 0, self.n_cols)
+        n_values = len(numbers) * window.n_pixels
         if self._buffer.size < n_values:
             self._buffer = np.empty(n_values, dtype=self._stored_type)
-        stored = self._buffer[:n_values].reshape(shape)
+        return self._load(window, self._buffer[:n_values].reshape(len(numbers), *window.shape), numbers)
+
+    def _load(self, window: Window, stored: NDArray[Any], numbers: Sequence[int]) -> NDArray[Any]:
+        """Fill `stored` (bands, rows, cols) with what the file has, in its own dtype, and return it."""
+        box = window.col_start, window.row_start, window.n_cols, window.n_rows
         with gdal_exceptions():
             try:
                 # Band after band is how GDAL reads fastest, whatever the file's interleave.
