@@ -38,8 +38,8 @@ def pure_fen_seconds_per_pixel(model: str, backend: str, cols: int) -> float:
     halo = network.architecture.halo_px
     cube = scene(FEN_ROWS + 2 * halo, cols + 2 * halo, network.n_bands) * np.float32(0.02)
     runner = open_backend(network, backend, "cpu")
-    enhance_in_blocks(runner, cube[: 128 + 2 * halo], halo)
-    return best_of(lambda: enhance_in_blocks(runner, cube, halo), 3) / (FEN_ROWS * cols)
+    out = np.zeros((FEN_ROWS, cols, network.n_bands), np.float32)
+    return best_of(lambda: enhance_in_blocks(runner, cube, out), 3) / (FEN_ROWS * cols)
 
 
 def detect(path: Path, output: Path, memory: str, backend: str) -> dict[str, Any]:
