@@ -64,7 +64,8 @@ class Enhancer:
         self._halo_px = halo_px
         # One block is read while the other is computed.
         self._buffers: list[Float32Array] = [np.empty((0, 0, 0), dtype=np.float32) for _ in range(2)]
-        self._out: Float32Array = np.empty((0, 0, 0), dtype=np.float32)
+        # One block is computed while the caller writes the other.
+        self._outs: list[Float32Array] = [np.empty((0, 0, 0), dtype=np.float32) for _ in range(2)]
 
     def shape(self, context: RunContext, bytes_per_value: int) -> tuple[int, int]:
         """Return rows and columns of the blocks; `bytes_per_value` is what the caller needs beside each block."""
@@ -82,16 +83,17 @@ class Enhancer:
     def run(self, context: RunContext, bytes_per_value: int) -> Iterator[tuple[Window, Float32Array, BoolArray]]:
         """Yield (window, enhanced values (rows, cols, bands), validity) until the image is covered.
 
-        The values are the caller's until it asks for the next block.
+        The values are the caller's until it asks for the block after the next.
         """
         n_bands = len(self._numbers)
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         windows = blocks(self._source, self.shape(context, bytes_per_value))
         for (done, window), (scaled, valid) in one_ahead(lambda block: self._scaled(block[1]), windows):
             progress.step(done, "FEN")
-            if self._out.shape != (*window.shape, n_bands):
-                self._out = np.empty((*window.shape, n_bands), dtype=np.float32)
-            yield window, self._backend.enhance(scaled, self._out, progress.check), valid
+            self._outs.reverse()
+            if self._outs[0].shape != (*window.shape, n_bands):
+                self._outs[0] = np.empty((*window.shape, n_bands), dtype=np.float32)
+            yield window, self._backend.enhance(scaled, self._outs[0], progress.check), valid
         progress.step(1.0, "FEN")
 
     def _scaled(self, core: Window) -> tuple[Float32Array, BoolArray]:

@@ -1,9 +1,10 @@
-"""Reading one block ahead while the last one is computed."""
+"""Reading one block ahead and writing one behind while a block is computed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Callable, TypeVar
 
 Item = TypeVar("Item")
@@ -25,3 +26,23 @@ def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iter
             waiting = coming
         if waiting is not None:
             yield waiting[0], waiting[1].result()
+
+
+@contextmanager
+def one_behind(function: Callable[..., object]) -> Iterator[Callable[..., None]]:
+    """Give a function that hands its arguments to `function` in a thread and returns at once.
+
+    A call waits until the one before it is done, so at most one is under way; its exception is raised by the next call,
+    or at the end.
+    """
+    with ThreadPoolExecutor(1, "ferd-write") as pool:
+        under_way: list[Future[object]] = []
+
+        def call(*arguments: object) -> None:
+            while under_way:
+                under_way.pop().result()
+            under_way.append(pool.submit(function, *arguments))
+
+        yield call
+        while under_way:
+            under_way.pop().result()

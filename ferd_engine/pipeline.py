@@ -19,6 +19,7 @@ from .fen.backend import Backend, open_backend
 from .fen.bundle import Model
 from .fen.store import choose_model, find_model
 from .options import DetectOptions, EnhanceOptions
+from .overlap import one_behind
 from .raster import Source
 from .raster.row_order import in_row_order
 from .scan import Scan, scan
@@ -141,14 +142,15 @@ def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, conte
 def _store_enhanced(enhancer: Enhancer, store: ScratchCube, n_bands: int, context: RunContext) -> Moments:
     """Run FEN once over the image into `store`, NaN where invalid; return the moments of the enhanced pixels."""
     moments = Moments(n_bands)
-    # Beside each value of a block: its copy among the valid pixels.
-    for window, values, valid in enhancer.run(context, bytes_per_value=4):
-        if valid.all():
-            moments.add(values.reshape(-1, n_bands))
-        else:
-            moments.add(values[valid])
-            values[~valid] = np.nan
-        store.write(window, values)
+    # Beside each value of a block: the block that is being written, and a copy among the valid pixels.
+    with one_behind(store.write) as write:
+        for window, values, valid in enhancer.run(context, bytes_per_value=8):
+            if valid.all():
+                moments.add(values.reshape(-1, n_bands))
+            else:
+                moments.add(values[valid])
+                values[~valid] = np.nan
+            write(window, values)
     return moments
 
 
@@ -163,12 +165,12 @@ def run_enhancement(
     with context.part(0.0, _SCAN_PART):
         plan = make_plan(source, options, enhance=True, context=context)
     enhancer, backend = open_enhancer(source, plan, options)
-    # Beside each value of a block: its copy in the order of the output.
-    bytes_per_value = 8
+    # Beside each value of a block: the block that is being written, and its copies in the order of the output.
+    bytes_per_value = 12
     sink = open_sink(plan, enhancer.shape(context, bytes_per_value)[0])
-    with context.part(_SCAN_PART, 1.0):
+    with context.part(_SCAN_PART, 1.0), one_behind(sink.write) as write:
         for window, values, valid in enhancer.run(context, bytes_per_value):
             if not valid.all():
                 values[~valid] = np.nan
-            sink.write(window, values)
+            write(window, values)
     return Outcome(plan, backend.describe())

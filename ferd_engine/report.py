@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,15 @@ def format_band_list(numbers: Iterable[int]) -> str:
 def peak_memory_bytes() -> int | None:
     """Return the largest resident size that this process ever had; None where the system does not tell (Windows)."""
     try:
+        # Linux lets a process inherit ru_maxrss from the one that started it; this counts from its own start.
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:", 1)[1].split()[0]) * 1024
+    except (OSError, IndexError, ValueError):
+        pass
+    try:
         import resource
     except ImportError:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in KiB, macOS in bytes.
+    # macOS counts in bytes, the others in KiB.
     return int(peak) if sys.platform == "darwin" else int(peak) * 1024

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 from ..errors import MissingPackageError
@@ -18,26 +19,51 @@ except ImportError as error:  # pragma: no cover - every QGIS and every set-up o
 __all__ = ["bounded_cache", "gdal", "gdal_array", "gdal_exceptions", "gdal_failures", "gdal_reason", "ogr", "osr"]
 
 
+class _ExceptionSwitch:
+    """GDAL's exceptions, on while anyone needs them.
+
+    The switch is global to the process and one thread reads while another writes, so users are counted: the first turns
+    it on, the last puts back what QGIS and other plugins rely on.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._users = 0
+        self._before = (True, True)
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                # Newer GDAL warns about the missing choice for ogr when only gdal's is made.
+                self._before = bool(gdal.GetUseExceptions()), bool(ogr.GetUseExceptions())
+                gdal.UseExceptions()
+                ogr.UseExceptions()
+            self._users += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                # In the order of a stack: each switch set an error handler of its own.
+                if not self._before[1]:
+                    ogr.DontUseExceptions()
+                if not self._before[0]:
+                    gdal.DontUseExceptions()
+
+
+_switch = _ExceptionSwitch()
+
+
 @contextmanager
 def gdal_exceptions() -> Iterator[None]:
-    """Turn GDAL's errors into exceptions, and print nothing, for as long as the block lasts.
-
-    The switch is global to the process; QGIS and other plugins rely on its old state, so it is put back.
-    """
-    # Newer GDAL warns about the missing choice for ogr when only gdal's is made.
-    before = gdal.GetUseExceptions(), ogr.GetUseExceptions()
+    """Turn GDAL's errors into exceptions, and print nothing, for as long as the block lasts, in any thread."""
+    _switch.enter()
     gdal.PushErrorHandler("CPLQuietErrorHandler")
-    gdal.UseExceptions()
-    ogr.UseExceptions()
     try:
         yield
     finally:
-        # In the order of a stack: each switch pushed an error handler of its own.
-        if not before[1]:
-            ogr.DontUseExceptions()
-        if not before[0]:
-            gdal.DontUseExceptions()
         gdal.PopErrorHandler()
+        _switch.leave()
 
 
 @contextmanager
