@@ -2,10 +2,10 @@
 
     python benchmarks/streaming.py FOLDER [--rows 2000] [--cols 1500] [--bands 200] [--long] [--backend numpy]
 
-FOLDER gets the seeded int16 rasters of make_raster.py (1.2 GB each at the default size; `--long` adds
-four of 1000 to 8000 rows, one after the other). Each run is a `ferd detect` process of its own; its peak is what the system reports
-for it. Pure FEN is the same network on the same number of pixels, in memory, in this process. The runs of one size must
-give the same scores within 1e-4 of the largest, or the benchmark fails.
+FOLDER gets the seeded int16 rasters of make_raster.py (1.2 GB each at the default size; `--long` adds four of 1000 to
+8000 rows, one after the other). Each run is a `ferd detect` process of its own, its peak what it says of itself. Pure
+FEN is the same network on the same number of pixels, in memory, in this process. The runs of one size must give the same
+scores within 1e-4 of the largest, or the benchmark fails.
 """
 
 from __future__ import annotations
