@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training train|evaluate ...`."""
+"""The command line of training: `python -m training train|evaluate|diagnose|stretch ...`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from pathlib import Path
 
 from ferd_engine.cli.progress_bar import ProgressBar, stopping_on_signals
 from ferd_engine.errors import EXIT_DONE, EXIT_INTERRUPTED, Cancelled, FerdError
+from ferd_engine.fen.bundle import save_model
+from ferd_engine.fen.store import find_model
 
 from . import published, tables
+from .config import SceneConfig
+from .diagnosis import diagnose
 from .evaluation import Method, Table, family, run_table, scenes_of_folder, scenes_of_had100, untrained
+from .scenes import load_scenes
+from .stretch import stretched_model
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +48,17 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("config", metavar="CONFIG.toml")
     train.add_argument("--fresh", action="store_true", help="begin again even if there is a checkpoint")
     train.set_defaults(run=_train)
+    diagnose = commands.add_parser("diagnose", help="ask a scene without truth whether FEN helps on it")
+    diagnose.add_argument("scene", metavar="RASTER")
+    diagnose.add_argument("--model", metavar="NAME|FOLDER", help="by default the engine's")
+    diagnose.add_argument("--detector", default="grx")
+    diagnose.add_argument("--draws", type=int, default=8, metavar="N", help="sets of implanted targets (default 8)")
+    diagnose.set_defaults(run=_diagnose)
+    stretch = commands.add_parser("stretch", help="make a model for another number of bands out of a trained one")
+    stretch.add_argument("model", metavar="NAME|FOLDER")
+    stretch.add_argument("bands", type=int, metavar="BANDS")
+    stretch.add_argument("folder", type=Path, metavar="OUTPUT", help="its last part becomes the model's name")
+    stretch.set_defaults(run=_stretch)
     evaluate = commands.add_parser("evaluate", help="score scenes with a truth and print a table")
     kinds = evaluate.add_subparsers(required=True, metavar="KIND")
     scenes = kinds.add_parser("scenes", help="a folder of .mat files with cube and truth, such as ABU")
@@ -74,6 +91,20 @@ def _train(options: argparse.Namespace) -> None:
             model = train(config, progress=bar, fresh=options.fresh)
     finally:
         bar.clear()
+    print(model.folder)
+
+
+def _diagnose(options: argparse.Namespace) -> None:
+    (scene,) = load_scenes((SceneConfig(path=options.scene),))
+    found = diagnose(scene, options.model, options.detector, options.draws)
+    print(
+        f"Implanted targets in {scene.name}: AUC {found.plain:.4f} without FEN, {found.enhanced:.4f} with it "
+        f"({found.gain:+.4f}, better in {found.better} of {found.draws} draws)."
+    )
+
+
+def _stretch(options: argparse.Namespace) -> None:
+    model = save_model(stretched_model(find_model(options.model), options.bands, options.folder.name), options.folder)
     print(model.folder)
 
 

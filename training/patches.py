@@ -24,11 +24,12 @@ _PART_OF_RANGE = 0.3
 
 
 class Place(NamedTuple):
-    """Where a patch lies in which scene, and how it is turned: 0 to 3 quarter turns, 4 more for its mirror image."""
+    """A square of `side` pixels of a scene, and how it is turned: 0 to 3 quarter turns, 4 more for its mirror image."""
 
     scene: int
     row: int
     col: int
+    side: int
     turn: int
 
 
@@ -36,29 +37,39 @@ def places(shapes: Sequence[tuple[int, int]], patch: int, turned: bool, random: 
     """Return an epoch's patches in random order.
 
     Each scene of (rows, cols) gives as many as it takes to cover it, at random places; so a scene of the patch's own
-    size gives itself, once. Raises `InputError` for a scene smaller than the patch.
+    size gives itself, once. A scene smaller than the patch gives the largest smaller one that is a multiple of 8.
+    Raises `InputError` where that is none.
 
     >>> len(places([(64, 64), (100, 65)], 64, False, np.random.default_rng(0)))
     5
     """
     drawn: list[Place] = []
     for index, (n_rows, n_cols) in enumerate(shapes):
-        if min(n_rows, n_cols) < patch:
+        side = min(patch, n_rows // 8 * 8, n_cols // 8 * 8)
+        if not side:
             raise InputError(
-                f"Scene {index + 1} of the training data has {n_rows} x {n_cols} pixels, less than a patch of "
-                f"{patch} x {patch}: lower data.patch or leave the scene out."
+                f"Scene {index + 1} of the training data has {n_rows} x {n_cols} pixels: leave it out, 8 x 8 is the "
+                "smallest patch."
             )
-        for _ in range(-(-n_rows // patch) * -(-n_cols // patch)):
-            row, col = random.integers(n_rows - patch + 1), random.integers(n_cols - patch + 1)
-            drawn.append(Place(index, int(row), int(col), int(random.integers(8)) if turned else 0))
+        for _ in range(-(-n_rows // side) * -(-n_cols // side)):
+            row, col = random.integers(n_rows - side + 1), random.integers(n_cols - side + 1)
+            drawn.append(Place(index, int(row), int(col), side, int(random.integers(8)) if turned else 0))
     return [drawn[index] for index in random.permutation(len(drawn))]
 
 
 def batches(scenes: Sequence[Background], data: DataConfig, batch: int, seed: int, epoch: int) -> Iterator[Tensor]:
-    """Yield an epoch's scaled tensors (n, bands, patch, patch) with n = batch, the last one smaller."""
+    """Yield an epoch's scaled tensors (n, bands, patch, patch) with n = batch, the last one smaller.
+
+    Raises `InputError` where patches of different sizes would come into one batch.
+    """
     random = np.random.default_rng([seed, epoch])
     shapes = [(scene.values.shape[0], scene.values.shape[1]) for scene in scenes]
     drawn = [place for _ in range(data.rounds) for place in places(shapes, data.patch, data.turn_patches, random)]
+    if batch > 1 and len({place.side for place in drawn}) > 1:
+        raise InputError(
+            f"Some training scenes are smaller than a patch of {data.patch} x {data.patch}: lower data.patch, leave "
+            "them out, or set training.batch to 1."
+        )
     for start in range(0, len(drawn), batch):
         cuts = [cut(scenes[place.scene], place, data, random) for place in drawn[start : start + batch]]
         yield torch.from_numpy(np.stack(cuts))
@@ -67,7 +78,7 @@ def batches(scenes: Sequence[Background], data: DataConfig, batch: int, seed: in
 def cut(scene: Background, place: Place, data: DataConfig, random: Generator) -> Float32Array:
     """Return one patch (bands, patch, patch), scaled by the extremes that its bands have in the whole scene."""
     numbers = _varied_bands(len(scene.low), data.bands, random) if data.vary_bands else scene.picked
-    rows, cols = slice(place.row, place.row + data.patch), slice(place.col, place.col + data.patch)
+    rows, cols = slice(place.row, place.row + place.side), slice(place.col, place.col + place.side)
     part = scene.values[rows, cols][:, :, numbers]
     Scaling(float(scene.low[numbers].min()), float(scene.high[numbers].max())).apply(part, part)
     part = np.rot90(part, place.turn % 4)

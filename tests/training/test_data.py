@@ -76,8 +76,22 @@ def test_places_cover_and_repeat():
         assert 0 <= place.turn < 8
     assert drawn == places(shapes, 64, True, np.random.default_rng(1))
     assert drawn != places(shapes, 64, True, np.random.default_rng(2))
+    small = places([(64, 64), (50, 63)], 64, False, np.random.default_rng(0))
+    assert sorted((place.scene, place.side) for place in small) == [(0, 64), (1, 48), (1, 48), (1, 48), (1, 48)]
     with pytest.raises(InputError, match="Scene 2"):
-        places([(64, 64), (64, 63)], 64, False, np.random.default_rng(0))
+        places([(64, 64), (64, 7)], 64, False, np.random.default_rng(0))
+
+
+def test_patches_of_two_sizes_do_not_come_into_one_batch():
+    def background(n_rows):
+        values = np.random.default_rng(n_rows).random((n_rows, 16, 6)).astype(np.float32)
+        return prepare(Scene("s", values, tuple(BandInfo(i + 1) for i in range(6)), ""), 6, "first")
+
+    data = DataConfig(train=DATA.train, bands=6, patch=16)
+    found = [tuple(batch.shape) for batch in batches([background(16), background(11)], data, 1, seed=0, epoch=1)]
+    assert sorted(found) == [(1, 6, 8, 8)] * 4 + [(1, 6, 16, 16)]
+    with pytest.raises(InputError, match=r"training\.batch"):
+        next(batches([background(16), background(11)], data, 2, seed=0, epoch=1))
 
 
 def test_patches_are_scaled_as_the_engine_scales():
