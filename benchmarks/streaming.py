@@ -4,8 +4,8 @@
 
 FOLDER gets the seeded int16 rasters of make_raster.py (1.2 GB each at the default size; `--long` adds four of 1000 to
 8000 rows, one after the other). Each run is a `ferd detect` process of its own, its peak what it says of itself. Pure
-FEN is the same network on the same number of pixels, in memory, in this process. The runs of one size must give the same
-scores within 1e-4 of the largest, or the benchmark fails.
+FEN is the same network on the same number of pixels, in memory, in this process. The runs of one size must give the
+same scores within 1e-4 of the largest, or the benchmark fails.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ def main() -> None:
     output = arguments.folder / "scores.tif"
     reference: np.ndarray | None = None
     for suffix in (".tif", ".bil", ".bsq"):
-        path = arguments.folder / f"scene{suffix}"
+        # A stem of its own each, since ENVI headers are named by the stem.
+        path = arguments.folder / f"scene_{suffix[1:]}{suffix}"
         if not path.exists():
             make_raster(path, arguments.rows, arguments.cols, arguments.bands, 0)
         for memory in ("256MiB", "1GiB", "4GiB"):
