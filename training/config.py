@@ -33,6 +33,7 @@ class SceneConfig:
     unfold a .mat array of two axes (bands, pixels), pixels column by column as MATLAB has them.
     kind "had100": the folder of the data set; `split` "train" or "test", `sensor` "aviris_ng" or "aviris".
     kind "synthetic": `count` scenes of `rows` x `cols` from `seed` on, see `training.synthetic`.
+    `finer`: a scene with fewer good bands is brought to so many, see `training.finer`; 0 leaves it as it is.
     """
 
     path: str = ""
@@ -44,6 +45,7 @@ class SceneConfig:
     sensor: str = "aviris_ng"
     count: int = 0
     seed: int = 0
+    finer: int = 0
     licence: str = "not stated"
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class SceneConfig:
             raise UsageError("Synthetic scenes need count, rows and cols above 0: add them to their table.")
         if (self.rows > 0) != (self.cols > 0) or self.rows < 0 or self.cols < 0:
             raise UsageError(f"The scene {self.path or self.kind} needs rows and cols, both above 0 or neither.")
+        at_least("finer", self.finer, 0)
         one_of("split", self.split, ("train", "test"))
         one_of("sensor", self.sensor, ("aviris_ng", "aviris"))
 
@@ -92,10 +95,12 @@ class NetworkConfig:
     `blocks` are the bottlenecks of the teacher's layers 1 to 3; layer k + 1 is twice as wide as layer k. `teacher`
     names its weights: "imagenet", "random", or a file (.pth, .pt, .safetensors) with torchvision's tensor names.
     `frozen` keeps the FEN's residual layer as it is drawn in the ranking objective; the distillation always does.
+    `start` names a model that the ranking objective begins with, stretched to the bands wanted where it has others.
     """
 
     teacher: str = "imagenet"
     frozen: bool = False
+    start: str = ""
     entry: int = 64
     inner: int = 128
     outer: int = 256
@@ -200,6 +205,8 @@ class Config:
         check_name(self.name)
         at_least("seed", self.seed, 0)
         self.network.architecture(self.data.bands)
+        if self.network.start and self.training.objective != "ranking":
+            raise UsageError("network.start is of no use to the distillation, whose teacher stays as it is: drop it.")
         if self.training.selection != "last" and not self.data.held_out:
             raise UsageError(
                 f"The selection {self.training.selection!r} needs held-out scenes: name them under data.held_out."
@@ -250,8 +257,13 @@ def _absolute(table: dict[str, Any], base: Path) -> dict[str, Any]:
     if "output" in table:
         table["output"] = join(table["output"])
     network = table.get("network")
-    if isinstance(network, dict) and network.get("teacher") not in (None, "imagenet", "random"):
-        table["network"] = {**network, "teacher": join(network["teacher"])}
+    if isinstance(network, dict):
+        network = dict(network)
+        if network.get("teacher") not in (None, "imagenet", "random"):
+            network["teacher"] = join(network["teacher"])
+        if "start" in network:
+            network["start"] = join(network["start"])
+        table["network"] = network
     data = table.get("data")
     if isinstance(data, dict):
         table["data"] = {

@@ -7,10 +7,13 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ferd_engine.fen.network import untrained_weights
+from ferd_engine.errors import ModelError
+from ferd_engine.fen.bundle import load_model
+from ferd_engine.fen.network import Architecture, untrained_weights
 
 from . import losses
 from .config import Config
@@ -18,6 +21,7 @@ from .implant import donor, implant
 from .networks.distillation import ReverseDistillation
 from .networks.fen import Fen
 from .scenes import Scene
+from .stretch import stretched
 
 # Added to the covariance's diagonal, relative to its mean, so that its factor exists in training.
 _RIDGE = 1e-9
@@ -75,7 +79,7 @@ class Ranking:
     def __init__(self, config: Config, scenes: Sequence[Scene]) -> None:
         architecture = config.network.architecture(config.data.bands)
         self.fen = Fen(architecture)
-        self.fen.load_weights(untrained_weights(architecture, config.seed))
+        self.fen.load_weights(_first_weights(config, architecture))
         self.fen.layer1.requires_grad_(not config.network.frozen)
         self.module: nn.Module = _Still(self.fen)
         self._donors = [donor(scene.values) for scene in scenes]
@@ -103,6 +107,19 @@ class Ranking:
     def limit_gradients(self) -> None:
         """Bound their norm: one image with a nearly singular covariance would undo many steps."""
         nn.utils.clip_grad_norm_(self.fen.parameters(), _MOST_NORM)
+
+
+def _first_weights(config: Config, architecture: Architecture) -> dict[str, NDArray[np.float32]]:
+    if not config.network.start:
+        return untrained_weights(architecture, config.seed)
+    model = load_model(config.network.start)
+    begun, weights = stretched(model.architecture, model.weights, architecture.n_bands)
+    if begun != architecture:
+        raise ModelError(
+            f"The model {config.network.start} cannot be the start of this network, whose sizes are others: correct "
+            "network.blocks, entry, inner, outer or hidden."
+        )
+    return weights
 
 
 class _Still(nn.Module):

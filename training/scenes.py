@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ferd_engine.windows import whole
 
 from . import had100, synthetic
 from .config import SceneConfig
+from .finer import finer
 
 Float32Array = NDArray[np.float32]
 
@@ -45,7 +46,15 @@ def load_scenes(configs: tuple[SceneConfig, ...], *, with_truth: bool = False) -
 
     Raises `InputError` where a folder holds nothing or a file cannot be read.
     """
-    return [scene for config in configs for scene in _load(config, with_truth)]
+    return [_refined(scene, config.finer) for config in configs for scene in _load(config, with_truth)]
+
+
+def _refined(scene: Scene, n_bands: int) -> Scene:
+    if len(scene.bands) >= n_bands:
+        return scene
+    # No band of the finer scene is one of the sensor's.
+    bands = tuple(BandInfo(number) for number in range(1, n_bands + 1))
+    return replace(scene, name=f"{scene.name} at {n_bands} bands", values=finer(scene.values, n_bands), bands=bands)
 
 
 def _load(config: SceneConfig, with_truth: bool) -> Iterator[Scene]:

@@ -11,6 +11,7 @@ from ferd_engine.errors import InputError
 from ferd_engine.sample import make_sample, spectra
 from training import synthetic
 from training.config import DataConfig, SceneConfig
+from training.finer import finer, noise_levels
 from training.implant import _piece, donor, implant
 from training.patches import batches, cut, places
 from training.scenes import Scene, load_scenes, prepare
@@ -195,3 +196,35 @@ def test_a_donor_with_holes_gives_finite_targets():
     for seed in range(20):
         planted, _ = implant(scene, np.random.default_rng(seed), [donor(values)])
         assert np.isfinite(planted).all()
+
+
+def test_a_finer_scene_has_the_same_light_and_as_much_noise():
+    random = np.random.default_rng(0)
+    x = np.linspace(0.0, 1.0, 60)
+    shape = random.random((40, 50, 1))
+
+    def light(x):
+        return 3.0 + shape * np.sin(3 * x) + 0.5 * x
+
+    level = np.linspace(0.01, 0.05, 60)
+    scene = light(x) + level * random.standard_normal((40, 50, 60))
+    assert np.allclose(noise_levels(scene)[1:-1], level[1:-1], rtol=0.15)
+    fine = finer(scene, 119)
+    assert fine.shape == (40, 50, 119)
+    # Every second band is a band of the scene; the others are on the same curve, with as much noise.
+    assert np.allclose(fine[:, :, ::2], scene, atol=1e-6)
+    left = fine - light(np.linspace(0.0, 1.0, 119))
+    assert np.allclose(left.std(axis=(0, 1))[1:-1], np.linspace(0.01, 0.05, 119)[1:-1], rtol=0.15)
+    assert np.linalg.matrix_rank(np.cov(fine.reshape(-1, 119).T)) == 119
+
+
+def test_scenes_are_refined_only_where_asked_and_needed(tmp_path):
+    cube = np.random.default_rng(0).random((11, 9, 8)).astype(np.float32)
+    cube[0, 0, 0] = np.nan
+    np.save(tmp_path / "a.npy", cube)
+    fine = load_scenes((SceneConfig(path=str(tmp_path / "a.npy"), finer=12),))[0]
+    assert fine.values.shape == (11, 9, 12)
+    assert len(fine.bands) == 12
+    assert not np.isfinite(fine.values[0, 0]).all()
+    assert np.isfinite(fine.values[1:]).all()
+    assert load_scenes((SceneConfig(path=str(tmp_path / "a.npy"), finer=6),))[0].values.shape == (11, 9, 8)

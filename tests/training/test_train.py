@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import ferd_engine
-from ferd_engine.errors import Cancelled, InputError, RunError, UsageError
+from ferd_engine.errors import Cancelled, InputError, ModelError, RunError, UsageError
 from ferd_engine.fen.bundle import load_model
 from ferd_engine.fen.network import untrained_weights
 from training import checkpoint
@@ -128,6 +128,18 @@ def test_a_frozen_residual_layer_stays_in_the_ranking_objective(tmp_path):
     before = untrained_weights(model.architecture, 3)
     assert np.array_equal(before["layer1.0.conv2.weight"], model.weights["layer1.0.conv2.weight"])
     assert not np.array_equal(before["convh.weight"], model.weights["convh.weight"])
+
+
+def test_ranking_begins_with_a_model(tmp_path):
+    first = train(config(tmp_path / "first", objective="ranking", epochs=1))
+    network = dataclasses.replace(SMALL, start=str(tmp_path / "first" / "model"))
+    tiny = {"objective": "ranking", "epochs": 1, "learning_rate": 1e-12}
+    again = train(config(tmp_path / "again", network=network, **tiny))
+    assert all(np.allclose(first.weights[name], again.weights[name], atol=1e-6) for name in first.weights)
+    with pytest.raises(ModelError, match="sizes are others"):
+        train(config(tmp_path / "wrong", network=dataclasses.replace(network, entry=9), **tiny))
+    with pytest.raises(UsageError, match=r"network\.start"):
+        config(tmp_path / "wrong", network=network)
 
 
 def test_the_card_says_how_the_model_was_made(tmp_path):
