@@ -106,8 +106,8 @@ def rx_help() -> AlgorithmHelp:
             **_input_help(),
             "DETECTOR": translate(
                 "FERD",
-                "The detector: grx (one background for the whole scene), slrx (blocks, their neighbours and the scene), "
-                "lrx (the ring around each pixel; slower) or crd (what the ring cannot represent; slower).",
+                "The detector: grx (one background for the whole scene), slrx (blocks, their neighbours and the "
+                "scene), lrx (the ring around each pixel; slower) or crd (what the ring cannot represent; slower).",
             ),
             "ENHANCE": translate(
                 "FERD",

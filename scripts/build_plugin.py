@@ -20,6 +20,8 @@ ENGINE = "ferd_engine"
 MAX_BYTES = 15_000_000
 SHIPPED = {".py", ".typed", ".svg", ".qm", ".json", ".safetensors", ".model3"}
 LEFT_OUT = {".pyc", ".ts", ".md"}
+# What the plugin repository's scan reads; it allows this hidden file.
+SCAN_SETTINGS = ".flake8"
 # The first moment that the zip format can express.
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -63,7 +65,7 @@ def entries() -> dict[str, Path]:
         for path in folder.rglob("*"):
             if path.is_dir() or "__pycache__" in path.parts or path.suffix in LEFT_OUT:
                 continue
-            if path.suffix not in SHIPPED:
+            if path.suffix not in SHIPPED and path.name != SCAN_SETTINGS:
                 sys.exit(f"{path} is of a kind that does not belong in the plugin: remove it, or list its suffix.")
             found[prefix + path.relative_to(folder).as_posix()] = path
     return found

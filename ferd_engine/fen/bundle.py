@@ -16,6 +16,9 @@
     licence           text, "not stated" where it is not known
     training          object: provenance, free keys
     figures           object: measured figures, free keys
+
+A sha256 anywhere in the card is written in groups of eight digits, and read with or without the spaces: 64 digits in
+one string look like a key to programs that search for secrets, and QGIS's plugin repository refuses what they find.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +50,8 @@ MAX_CARD_BYTES = 1 << 20
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
 _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
+_SHA256 = re.compile("[0-9a-f]{64}")
+_GROUPED_SHA256 = re.compile("(?:[0-9a-f]{8} ){7}[0-9a-f]{8}")
 _ARCHITECTURE_KEYS = ("n_bands", "bottlenecks", "entry", "inner", "outer", "hidden")
 
 
@@ -160,7 +166,23 @@ def _read_card(path: Path) -> dict[str, Any]:
             f"The model card {path} has the format version {card.get('format_version')!r}, and this FERD reads "
             f"version {FORMAT_VERSION}: update FERD, or get the model in that version."
         )
-    return card
+    plain: dict[str, Any] = _changed_texts(card, lambda text: text.replace(" ", ""), _GROUPED_SHA256)
+    return plain
+
+
+def _grouped(text: str) -> str:
+    return " ".join(text[start : start + 8] for start in range(0, len(text), 8))
+
+
+def _changed_texts(value: Any, change: Callable[[str], str], pattern: re.Pattern[str]) -> Any:
+    """Return a JSON value in which every text of the pattern is changed."""
+    if isinstance(value, str):
+        return change(value) if pattern.fullmatch(value) else value
+    if isinstance(value, dict):
+        return {key: _changed_texts(item, change, pattern) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_changed_texts(item, change, pattern) for item in value]
+    return value
 
 
 def _no_constant(name: str) -> Any:
@@ -192,7 +214,7 @@ def _model_from_card(folder: Path, card: dict[str, Any]) -> tuple[Model, str]:
     require(isinstance(weights, dict) and set(weights) == {"file", "sha256"}, "weights needs file and sha256")
     require(weights["file"] == WEIGHTS_FILE, f"its weights file is not {WEIGHTS_FILE}")
     sha256 = weights["sha256"]
-    require(isinstance(sha256, str) and bool(re.fullmatch("[0-9a-f]{64}", sha256)), "weights.sha256 is no sha256")
+    require(isinstance(sha256, str) and bool(_SHA256.fullmatch(sha256)), "weights.sha256 is no sha256")
     architecture = Architecture(**sizes)
     wavelengths = card["wavelengths_nm"]
     if wavelengths is not None:
@@ -260,7 +282,8 @@ def write_bundle(model: Model, folder: Path) -> Model:
     """Write the two files of a bundle into a folder that is there, and return the model as it is loaded from there."""
     ordered = {name: np.asarray(model.weights[name], np.float32) for name in tensor_shapes(model.architecture)}
     content = safetensors.encode(ordered, {})
-    card = json.dumps(card_of(model, hashlib.sha256(content).hexdigest()), indent=2, allow_nan=False) + "\n"
+    described = _changed_texts(card_of(model, hashlib.sha256(content).hexdigest()), _grouped, _SHA256)
+    card = json.dumps(described, indent=2, allow_nan=False) + "\n"
     (folder / WEIGHTS_FILE).write_bytes(content)
     (folder / CARD_FILE).write_bytes(card.encode("utf-8"))
     # Reading it back means that a card which this version would refuse never takes its place.

@@ -26,7 +26,7 @@ from .numpy_backend import NumpyBackend
 from .torch_parts import MIN_SIDE_PX, build_parts, build_whole
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor
 
 Float32Array = NDArray[np.float32]
 logger = logging.getLogger("ferd")
@@ -143,7 +143,7 @@ def _compare(model: Model, network: Any) -> float:
     largest = 0.0
     for seed, shape in enumerate(_PROBE_SHAPES):
         probe = np.random.RandomState(seed).uniform(-0.1, 0.1, (*shape, model.n_bands)).astype(np.float32)
-        hsi: torch.Tensor = torch.from_numpy(probe).permute(2, 0, 1)[None].contiguous()
+        hsi: Tensor = torch.from_numpy(probe).permute(2, 0, 1)[None].contiguous()
         with torch.inference_mode():
             found = network(hsi)[0].permute(1, 2, 0).numpy().astype(np.float64)
         halo_px = model.architecture.halo_px

@@ -11,7 +11,7 @@ added to sys.path, "memory_bytes": limit on top of what torch itself takes}. Wri
 from __future__ import annotations
 
 import json
-import pickle
+import pickle  # nosec B403 - for the type of an error alone; torch.load(weights_only=True) reads the files
 import sys
 from pathlib import Path
 from typing import Any

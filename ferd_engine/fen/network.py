@@ -239,15 +239,15 @@ def untrained_weights(architecture: Architecture, seed: int) -> dict[str, Float3
     """
     # Entry and head weights and biases share the bound that torch derives from the convolution's fan-in.
     fan_in = {"convh": architecture.n_bands, "conv1": architecture.outer, "conv2": architecture.hidden}
-    random = np.random.RandomState(seed)
+    generator = np.random.RandomState(seed)
     weights: dict[str, Float32Array] = {}
     for name, shape in tensor_shapes(architecture).items():
         module, _, part = name.rpartition(".")
         if module in fan_in:
             bound = 1.0 / math.sqrt(fan_in[module])
-            values = random.uniform(-bound, bound, shape)
+            values = generator.uniform(-bound, bound, shape)
         elif len(shape) == 4:
-            values = random.standard_normal(shape) * math.sqrt(2.0 / (shape[0] * shape[2] * shape[3]))
+            values = generator.standard_normal(shape) * math.sqrt(2.0 / (shape[0] * shape[2] * shape[3]))
         else:
             values = np.full(shape, 1.0 if part in ("weight", "running_var") else 0.0)
         weights[name] = values.astype(np.float32)

@@ -46,6 +46,21 @@ def test_round_trip(tmp_path: Path) -> None:
     assert verify_model(tmp_path / "m").name == "small-6"
 
 
+def test_checksums_in_the_card_are_grouped_and_read_either_way(tmp_path: Path) -> None:
+    digits = hashlib.sha256(b"scene").hexdigest()
+    training = {"data": [{"name": "scene", "sha256": digits}], "note": digits[:8] + " " + digits[8:16]}
+    saved = save_model(_model(training=training), tmp_path / "m")
+    card = tmp_path / "m" / "model.json"
+    text = card.read_text()
+    assert saved.training == training
+    assert digits not in text
+    assert saved.sha256 not in text
+    grouped = " ".join(saved.sha256[start : start + 8] for start in range(0, 64, 8))
+    assert grouped in text
+    card.write_text(text.replace(grouped, saved.sha256))
+    assert load_model(tmp_path / "m").sha256 == saved.sha256
+
+
 def test_equal_models_give_equal_files_and_nothing_else(tmp_path: Path) -> None:
     for name in ("a", "b"):
         save_model(_model(), tmp_path / name)
