@@ -40,19 +40,30 @@ class Selection:
     method: str
 
 
-def parse_band_list(text: str, n_bands: int) -> tuple[int, ...]:
-    """Return band numbers (from 1, each once, in the order written) for a list such as `1-50,60`.
+def parse_band_list(text: str, n_bands: int, wavelengths_nm: Sequence[float | None] | None = None) -> tuple[int, ...]:
+    """Return band numbers (from 1, each once, in the order written) for a list such as `1-50,60,1500-1750nm`.
 
-    Raises `UsageError` for anything else, and for numbers that the raster does not have.
+    A part with a unit (nm, um, µm, or the words) stands for the bands whose centre lies in the range, its ends
+    included, or for the band nearest to a single wavelength; `wavelengths_nm` are the bands' centres, None where one is
+    not known. Raises `UsageError` for anything else, for numbers that the raster does not have, and for wavelengths
+    where it has none.
 
     >>> parse_band_list("3-5,1", 10)
     (3, 4, 5, 1)
+    >>> parse_band_list("0.5-0.7um, 420 nm", 4, [400.0, 500.0, 600.0, 700.0])
+    (2, 3, 4, 1)
     """
     numbers: dict[int, None] = {}
     for part in text.split(","):
+        found = _by_wavelength(part, text, wavelengths_nm or ())
+        if found is not None:
+            numbers.update(dict.fromkeys(found))
+            continue
         match = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", part)
         if not match:
-            raise UsageError(f"The band list {text!r} is not understood at {part.strip()!r}: write it like 1-50,60.")
+            raise UsageError(
+                f"The band list {text!r} is not understood at {part.strip()!r}: write it like 1-50,60 or 400-1300nm."
+            )
         first, last = int(match[1]), int(match[2] or match[1])
         if not 1 <= first <= last <= n_bands:
             raise UsageError(
@@ -63,9 +74,41 @@ def parse_band_list(text: str, n_bands: int) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+_NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
+_NM_PER_UNIT = {"n": 1.0, "u": 1e3, "µ": 1e3, "μ": 1e3, "m": 1e3}
+_UNIT = r"(nm|nanomet(?:er|re)s?|[uµμ]m|micromet(?:er|re)s?|microns?)"
+_WAVELENGTHS = re.compile(rf"\s*{_NUMBER}\s*{_UNIT}?\s*(?:-\s*{_NUMBER}\s*{_UNIT})?\s*", re.IGNORECASE)
+
+
+def _by_wavelength(part: str, text: str, wavelengths_nm: Sequence[float | None]) -> list[int] | None:
+    """Return the bands of one part of a list that is given by wavelength, None where it is not."""
+    match = _WAVELENGTHS.fullmatch(part)
+    if not match or not (match[2] or match[4]):
+        return None
+    unit = match[4] or match[2]
+    low = float(match[1]) * _NM_PER_UNIT[(match[2] or unit)[0].lower()]
+    high = low if match[3] is None else float(match[3]) * _NM_PER_UNIT[unit[0].lower()]
+    known = [(centre, number) for number, centre in enumerate(wavelengths_nm, start=1) if centre is not None]
+    what = f"The band list {text!r} asks for {part.strip()!r}"
+    if not known:
+        raise UsageError(f"{what}, but no wavelength of the raster is known: name bands by number, such as 1-50,60.")
+    if match[3] is None:
+        return [min((abs(centre - low), number) for centre, number in known)[1]]
+    # A billionth of a nanometre, to which centres are rounded.
+    found = [number for centre, number in known if low - 1e-9 <= centre <= high + 1e-9]
+    if not found:
+        first, last = min(known)[0], max(known)[0]
+        raise UsageError(
+            f"{what}, but no band has its centre there: name a range within {first:g}-{last:g}nm, the lower end first."
+        )
+    return found
+
+
 def candidates(bands: Sequence[BandInfo], band_list: str | None) -> tuple[int, ...]:
     """Return the numbers of the good bands, restricted to the user's list; `InputError` if none is left."""
-    wanted = range(1, len(bands) + 1) if band_list is None else parse_band_list(band_list, len(bands))
+    wanted: Sequence[int] = range(1, len(bands) + 1)
+    if band_list is not None:
+        wanted = parse_band_list(band_list, len(bands), [band.wavelength_nm for band in bands])
     left = tuple(number for number in wanted if bands[number - 1].good)
     if not left:
         raise InputError("Every band asked for is marked as bad in the raster: correct its bad band list or --bands.")

@@ -13,8 +13,13 @@ _options = engine("options")
 DETECTORS = ("grx", "slrx", "lrx", "crd")
 BAND_SELECTIONS: tuple[str, ...] = _options.BAND_SELECTIONS
 SCALINGS: tuple[str, ...] = _options.SCALINGS
+MEANS = ("global", "local")
+CONNECTEDNESS: tuple[str, ...] = tuple(str(n) for n in sorted(_options.CONNECTEDNESS, reverse=True))
+# What is taken where a mask or polygons are asked for without a threshold.
+DEFAULT_THRESHOLD = "percentile:99.5"
 AUTO_MODEL = "auto"
 OUTPUT_EXTENSIONS = ("tif", "tiff", "bsq", "bil", "bip", "img", "dat")
+VECTOR_EXTENSIONS = ("gpkg", "geojson")
 
 DEFAULT_MEMORY_MIB: int = _options.EnhanceOptions().budget_bytes >> 20
 MIN_MEMORY_MIB = 64

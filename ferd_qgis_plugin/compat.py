@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from qgis.core import Qgis, QgsProcessingParameterDefinition
+from qgis.core import Qgis, QgsProcessing, QgsProcessingParameterDefinition
 
 try:
-    ADVANCED = Qgis.ProcessingParameterFlag.Advanced  # QGIS 3.36 and later
+    # QGIS 3.36 and later.
+    ADVANCED = Qgis.ProcessingParameterFlag.Advanced
+    VECTOR_POLYGON = Qgis.ProcessingSourceType.VectorPolygon
 except AttributeError:
     ADVANCED = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+    VECTOR_POLYGON = QgsProcessing.SourceType.TypeVectorPolygon

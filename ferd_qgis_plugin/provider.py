@@ -7,7 +7,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from .algorithms.fen_enhance import FenEnhance
 from .algorithms.rx_detection import RxAnomalyDetection
-from .choices import OUTPUT_EXTENSIONS
+from .choices import OUTPUT_EXTENSIONS, VECTOR_EXTENSIONS
 from .paths import icon_path
 
 
@@ -35,6 +35,12 @@ class FerdProvider(QgsProcessingProvider):
 
     def supportedOutputRasterLayerExtensions(self) -> list[str]:
         return list(OUTPUT_EXTENSIONS)
+
+    def supportedOutputVectorLayerExtensions(self) -> list[str]:
+        return list(VECTOR_EXTENSIONS)
+
+    def defaultVectorFileExtension(self, hasGeometry: bool = True) -> str:
+        return VECTOR_EXTENSIONS[0]
 
     def supportsNonFileBasedOutput(self) -> bool:
         return False

@@ -108,7 +108,7 @@ def _add_band_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="NAME|FOLDER", help="see 'ferd models list' (default: the largest that fits)"
     )
-    parser.add_argument("--bands", metavar="LIST", help="use these bands only, such as 1-50,60 (counted from 1)")
+    parser.add_argument("--bands", metavar="LIST", help="use these bands only, such as 1-50,60 (from 1) or 400-1300nm")
     parser.add_argument(
         "--band-selection", choices=BAND_SELECTIONS, default="auto", help="which bands the model gets (default: auto)"
     )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsProcessingParameterDefinition, QgsProcessingParameterRasterDestination
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterRasterDestination,
+)
 from qgis.PyQt.QtCore import QCoreApplication
 
-from ..help import AlgorithmHelp, fen_help
+from ..help.fen_enhance import fen_help
+from ..help.page import AlgorithmHelp
+from ..styles import RgbStyle, style_on_load
 from . import parameters as p
 from .base import EngineAlgorithm
 
@@ -25,3 +31,6 @@ class FenEnhance(EngineAlgorithm):
     def definitions(self) -> list[QgsProcessingParameterDefinition]:
         output = QgsProcessingParameterRasterDestination(p.OUTPUT, translate("FERD", "Enhanced bands"))
         return [p.input_layer(), p.model(), p.bands(), *p.advanced(), output]
+
+    def style_outputs(self, outputs: dict[str, str], context: QgsProcessingContext) -> None:
+        style_on_load(context, outputs[p.OUTPUT], RgbStyle)

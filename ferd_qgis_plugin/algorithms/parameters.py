@@ -1,18 +1,26 @@
-"""The parameters that both algorithms have. Their names are public and never change."""
+"""The parameters that algorithms share. Their names are public and never change."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
+    QgsProcessingParameterFeatureSource,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
+    QgsProcessingUtils,
 )
 from qgis.PyQt.QtCore import QCoreApplication
 
 from ..choices import AUTO_MODEL, BAND_SELECTIONS, DEFAULT_MEMORY_MIB, MIN_MEMORY_MIB, SCALINGS
-from ..compat import ADVANCED
+from ..compat import ADVANCED, VECTOR_POLYGON
 
 translate = QCoreApplication.translate
 
@@ -22,6 +30,7 @@ BANDS = "BANDS"
 BAND_SELECTION = "BAND_SELECTION"
 SCALING = "SCALING"
 MASK = "MASK"
+REGION = "REGION"
 MEMORY = "MEMORY"
 OUTPUT = "OUTPUT"
 
@@ -42,15 +51,20 @@ def model() -> QgsProcessingParameterDefinition:
 
 def bands() -> QgsProcessingParameterDefinition:
     """Return BANDS, the user's own choice of bands as text."""
-    return QgsProcessingParameterString(BANDS, translate("FERD", "Bands to use (such as 1-50,60)"), optional=True)
+    return QgsProcessingParameterString(
+        BANDS, translate("FERD", "Bands to use (such as 1-50,60 or 400-1300nm)"), optional=True
+    )
 
 
 def advanced() -> list[QgsProcessingParameterDefinition]:
-    """Return the advanced parameters that both algorithms have."""
+    """Return the advanced parameters that enhancement and detection have."""
     definitions = [
         choice(BAND_SELECTION, translate("FERD", "Band selection"), BAND_SELECTIONS),
         choice(SCALING, translate("FERD", "Scaling"), SCALINGS),
         QgsProcessingParameterRasterLayer(MASK, translate("FERD", "Mask"), optional=True),
+        QgsProcessingParameterFeatureSource(
+            REGION, translate("FERD", "Region (polygons)"), [VECTOR_POLYGON], optional=True
+        ),
         QgsProcessingParameterNumber(
             MEMORY, translate("FERD", "Memory budget (MiB)"), defaultValue=DEFAULT_MEMORY_MIB, minValue=MIN_MEMORY_MIB
         ),
@@ -58,10 +72,17 @@ def advanced() -> list[QgsProcessingParameterDefinition]:
     return [as_advanced(definition) for definition in definitions]
 
 
-def choice(name: str, description: str, values: tuple[str, ...]) -> QgsProcessingParameterEnum:
-    """Return a choice whose value is the name itself, first one by default, the same in every language."""
+def choice(
+    name: str, description: str, values: tuple[str, ...], *, optional: bool = False
+) -> QgsProcessingParameterEnum:
+    """Return a choice whose value is the name itself, the same in every language; first one by default, or none."""
     return QgsProcessingParameterEnum(
-        name, description, options=list(values), defaultValue=values[0], usesStaticStrings=True
+        name,
+        description,
+        options=list(values),
+        defaultValue=None if optional else values[0],
+        optional=optional,
+        usesStaticStrings=True,
     )
 
 
@@ -69,3 +90,30 @@ def as_advanced(definition: QgsProcessingParameterDefinition) -> QgsProcessingPa
     """Return the parameter, moved to the folded part of the dialog."""
     definition.setFlags(definition.flags() | ADVANCED)
     return definition
+
+
+def wants(parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> bool:
+    """Say whether an optional output was asked for."""
+    value = parameters.get(name)
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink.valueAsString(context.expressionContext())[0]
+    return bool(value)
+
+
+def output_paths(
+    algorithm: QgsProcessingAlgorithm,
+    parameters: dict[str, Any],
+    context: QgsProcessingContext,
+    names: Iterable[str],
+) -> dict[str, str]:
+    """Return the path of each output that was asked for, by its parameter's name."""
+    paths = {}
+    for name in names:
+        if not wants(parameters, name, context):
+            continue
+        path = algorithm.parameterAsOutputLayer(parameters, name, context)
+        if path.startswith("memory:"):
+            # Scripts ask so for a layer that vanishes with the session; the engine writes files, and this one does too.
+            path = QgsProcessingUtils.generateTempFilename(f"{name.lower()}.gpkg")
+        paths[name] = path
+    return paths

@@ -1,4 +1,4 @@
-"""`ferd:rxanomalydetection`: a raster of anomaly scores."""
+"""`ferd:rxanomalydetection`: a raster of anomaly scores, and what lies above a threshold."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from qgis.core import (
     QgsProcessingParameterDefinition,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterString,
 )
 from qgis.PyQt.QtCore import QCoreApplication
 
-from ..choices import DETECTORS
+from ..choices import DETECTORS, MEANS
 from ..engine import engine
-from ..help import AlgorithmHelp, rx_help
-from ..styles import SCORE_STYLE
+from ..help.page import AlgorithmHelp
+from ..help.rx_detection import rx_help
+from ..styles import ScoreStyle, style_on_load
+from . import decisions as d
 from . import parameters as p
 from .base import EngineAlgorithm
 
@@ -24,7 +27,10 @@ translate = QCoreApplication.translate
 
 DETECTOR = "DETECTOR"
 ENHANCE = "ENHANCE"
-BLOCK = "BLOCK"
+COVARIANCE = "COVARIANCE"
+MEAN = "MEAN"
+# The engine's options in pixels, by parameter.
+SIDES = {"BLOCK": "block", "INNER": "inner", "OUTER": "outer"}
 
 
 class RxAnomalyDetection(EngineAlgorithm):
@@ -33,32 +39,36 @@ class RxAnomalyDetection(EngineAlgorithm):
     NAME = "rxanomalydetection"
     ENGINE_FUNCTION = "detect_raster"
     OPTIONS_CLASS = "DetectOptions"
+    EXTRA_OUTPUTS = d.OUTPUT_OPTIONS
 
     def help(self) -> AlgorithmHelp:
         return rx_help()
 
     def definitions(self) -> list[QgsProcessingParameterDefinition]:
-        block = QgsProcessingParameterNumber(
-            BLOCK, translate("FERD", "Block side of SLRX (pixels)"), optional=True, minValue=1
-        )
         return [
             p.input_layer(),
             p.choice(DETECTOR, translate("FERD", "Detector"), DETECTORS),
             QgsProcessingParameterBoolean(ENHANCE, translate("FERD", "Enhance with FEN first"), True),
             p.model(),
             p.bands(),
+            d.threshold(),
+            *d.object_options(),
             *p.advanced(),
-            p.as_advanced(block),
+            *(p.as_advanced(definition) for definition in _detector_options()),
             QgsProcessingParameterRasterDestination(p.OUTPUT, translate("FERD", "Anomaly score")),
+            *d.outputs(),
         ]
 
     def engine_options(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
         options = super().engine_options(parameters, context)
         options["detector"] = self.parameterAsEnumString(parameters, DETECTOR, context)
         options["enhance"] = self.parameterAsBoolean(parameters, ENHANCE, context)
-        if parameters.get(BLOCK) is not None:
-            options["block"] = self.parameterAsInt(parameters, BLOCK, context)
-        return options
+        options["covariance"] = self.parameterAsString(parameters, COVARIANCE, context).strip() or None
+        options["mean"] = self.parameterAsEnumString(parameters, MEAN, context) or None
+        for name, option in SIDES.items():
+            if parameters.get(name) is not None:
+                options[option] = self.parameterAsInt(parameters, name, context)
+        return {**options, **d.engine_options(self, parameters, context)}
 
     def check_options(self, options: Any, n_bands: int) -> None:
         super().check_options(options, n_bands)
@@ -67,6 +77,25 @@ class RxAnomalyDetection(EngineAlgorithm):
     def needs_model(self, options: Any) -> bool:
         return bool(options.enhance)
 
-    def style_output(self, output: str, context: QgsProcessingContext) -> None:
-        if context.willLoadLayerOnCompletion(output):
-            context.layerToLoadOnCompletionDetails(output).setPostProcessor(SCORE_STYLE)
+    def style_outputs(self, outputs: dict[str, str], context: QgsProcessingContext) -> None:
+        style_on_load(context, outputs[p.OUTPUT], ScoreStyle)
+        d.style_outputs(outputs, context)
+
+
+def _detector_options() -> list[QgsProcessingParameterDefinition]:
+    """Return the parameters that some detectors take; the engine refuses one that its detector does not."""
+    return [
+        QgsProcessingParameterNumber(
+            "BLOCK", translate("FERD", "Block side of SLRX (pixels)"), optional=True, minValue=1
+        ),
+        QgsProcessingParameterString(
+            COVARIANCE, translate("FERD", "Covariance (such as ledoit-wolf or pca:20)"), optional=True
+        ),
+        p.choice(MEAN, translate("FERD", "Mean of GRX"), MEANS, optional=True),
+        QgsProcessingParameterNumber(
+            "INNER", translate("FERD", "Inner window (odd number of pixels)"), optional=True, minValue=1
+        ),
+        QgsProcessingParameterNumber(
+            "OUTER", translate("FERD", "Outer window (odd number of pixels)"), optional=True, minValue=3
+        ),
+    ]

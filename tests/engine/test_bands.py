@@ -50,6 +50,43 @@ def test_band_lists_that_are_refused(text: str) -> None:
         parse_band_list(text, 9)
 
 
+CENTRES = [400.0, 455.4, 600.0, None, 1300.0, 1301.0, 1600.0, 2400.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("400-1300nm", (1, 2, 3, 5)),
+        ("400nm-1300 nm", (1, 2, 3, 5)),
+        ("0.4554-0.6um", (2, 3)),
+        ("455nm-1.3µm", (2, 3, 5)),
+        ("1.5-1.75 micrometers, 2, 400 Nanometers", (7, 2, 1)),
+        ("590nm", (3,)),
+        ("1-2,400-500nm,8", (1, 2, 8)),
+    ],
+)
+def test_bands_by_wavelength(text: str, expected: tuple[int, ...]) -> None:
+    assert parse_band_list(text, len(CENTRES), CENTRES) == expected
+
+
+def test_bands_by_wavelength_that_are_refused() -> None:
+    with pytest.raises(UsageError, match="no wavelength of the raster is known"):
+        parse_band_list("400-1300nm", 9)
+    with pytest.raises(UsageError, match="no wavelength of the raster is known"):
+        parse_band_list("400nm", 2, [None, None])
+    for text in ("3-4um", "1300-400nm", "700-800nm"):
+        with pytest.raises(UsageError, match="within 400-2400nm"):
+            parse_band_list(text, len(CENTRES), CENTRES)
+    for text in ("400-1300 furlongs", "400nm-1300", "1e3nm", "-400nm"):
+        with pytest.raises(UsageError, match="not understood"):
+            parse_band_list(text, len(CENTRES), CENTRES)
+
+
+def test_candidates_by_wavelength_leave_bad_bands_out() -> None:
+    bands = [BandInfo(n, wavelength_nm=centre, good=n != 2) for n, centre in enumerate(CENTRES, start=1)]
+    assert candidates(bands, "400-1300nm") == (1, 3, 5)
+
+
 def test_a_band_list_of_a_billion_is_refused_before_it_is_built() -> None:
     with pytest.raises(UsageError, match="1 to 9"):
         parse_band_list("1-999999999", 9)

@@ -123,7 +123,7 @@ def test_loading_the_provider_is_cheap_and_imports_no_numpy(profile, qgis_app):
 
 
 def test_a_missing_package_is_named(provider, part, monkeypatch):
-    monkeypatch.setattr(part("algorithms.base"), "missing_packages", lambda: ["scipy"])
+    monkeypatch.setattr(part("algorithms.algorithm"), "missing_packages", lambda: ["scipy"])
 
     fits, reason = provider.algorithm("fenenhance").canExecute()
 

@@ -11,6 +11,7 @@ import pytest
 SOURCES = sorted((Path(__file__).resolve().parents[2] / "ferd_qgis_plugin").rglob("*.py"))
 ALLOWED = {
     "__future__",
+    "collections",
     "dataclasses",
     "ferd_engine",
     "importlib",
@@ -24,6 +25,7 @@ ALLOWED = {
 QGIS = {
     "qgis.core",
     "qgis.gui",
+    "qgis.PyQt",
     "qgis.PyQt.QtCore",
     "qgis.PyQt.QtGui",
     "qgis.PyQt.QtWidgets",

@@ -29,7 +29,7 @@ def test_stops_are_percentiles_of_the_valid_scores(part, tmp_path):
     scores[5:9] = np.nan
     layer = layer_of(tmp_path / "s.tif", scores)
 
-    part("styles").style_scores(layer)
+    part("styles.scores").style_scores(layer)
 
     expected = np.nanpercentile(scores.astype(np.float32), [2, 50, 90, 98, 99.5, 99.9])
     np.testing.assert_allclose(stops(layer), expected, rtol=1e-6)
@@ -41,7 +41,7 @@ def test_nodata_stays_transparent_and_the_highest_score_is_bright(part, tmp_path
     scores[0, 0] = np.nan
     layer = layer_of(tmp_path / "s.tif", scores)
 
-    part("styles").style_scores(layer)
+    part("styles.scores").style_scores(layer)
 
     image = layer.renderer().block(1, layer.extent(), 20, 15).image()
     assert image.pixelColor(0, 0).alpha() == 0
@@ -54,7 +54,7 @@ def test_a_raster_without_contrast_keeps_its_style(part, tmp_path, scores):
     layer = layer_of(tmp_path / "s.tif", scores)
     before = layer.renderer().type()
 
-    part("styles").style_scores(layer)
+    part("styles.scores").style_scores(layer)
 
     assert layer.renderer().type() == before
 
@@ -64,21 +64,22 @@ def test_scores_that_are_mostly_equal_get_rising_stops(part, tmp_path):
     scores[20, 10:15] = [1, 2, 3, 4, 5]
     layer = layer_of(tmp_path / "s.tif", scores)
 
-    part("styles").style_scores(layer)
+    part("styles.scores").style_scores(layer)
 
     assert (np.diff(stops(layer)) > 0).all()
 
 
 def test_a_large_raster_is_sampled(part, tmp_path, monkeypatch):
-    monkeypatch.setattr(part("styles"), "_SAMPLE_PIXELS", 500)
+    monkeypatch.setattr(part("styles.scores"), "_SAMPLE_PIXELS", 500)
     scores = np.random.default_rng(4).normal(size=(200, 130))
     layer = layer_of(tmp_path / "s.tif", scores)
 
-    assert 300 < part("styles")._sample(layer).size <= 500
+    assert 300 < part("styles.scores")._sample(layer).size <= 500
 
 
-def test_a_loaded_result_gets_the_style(provider, scene, tmp_path):
-    """As after a dialog: the layer is loaded into the project, then styled."""
+@pytest.mark.parametrize("again", [False, True])
+def test_a_loaded_result_gets_the_style(provider, scene, tmp_path, again):
+    """As after a dialog: the layer is loaded into the project, then styled; in each run of a session."""
     from processing.tools.general import runAndLoadResults
     from qgis.core import QgsProject
 

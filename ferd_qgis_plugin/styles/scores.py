@@ -1,4 +1,4 @@
-"""How results look on the map; applied on the main thread after a layer was loaded."""
+"""The score raster: a colour ramp whose stops are percentiles."""
 
 from __future__ import annotations
 
@@ -104,7 +104,3 @@ def _sample(layer: QgsRasterLayer) -> NDArray[np.float64]:
     if block.hasNoDataValue():
         valid &= scores != block.noDataValue()
     return scores[valid]
-
-
-# Processing keeps no reference of its own to a post-processor, and this one has no state: one for all runs.
-SCORE_STYLE = ScoreStyle()

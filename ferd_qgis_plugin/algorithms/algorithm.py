@@ -1,0 +1,79 @@
+"""What every algorithm of FERD has: its identity, its texts, and the packages that it needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import QgsProcessingAlgorithm, QgsProcessingParameterDefinition
+from qgis.PyQt.QtCore import QCoreApplication
+from qgis.PyQt.QtGui import QIcon
+
+from ..engine import missing_packages
+from ..help.page import HELP_URL, AlgorithmHelp
+from ..paths import icon_path
+
+translate = QCoreApplication.translate
+
+
+class FerdAlgorithm(QgsProcessingAlgorithm):
+    """A Processing algorithm with a help page; a subclass names itself and lists its parameters."""
+
+    NAME: str
+
+    def help(self) -> AlgorithmHelp:
+        """Return the texts of this algorithm."""
+        raise NotImplementedError
+
+    def definitions(self) -> list[QgsProcessingParameterDefinition]:
+        """Return the parameters, in the order of the dialog."""
+        raise NotImplementedError
+
+    def name(self) -> str:
+        return self.NAME
+
+    def displayName(self) -> str:
+        return self.help().title
+
+    def group(self) -> str:
+        return self.help().group
+
+    def groupId(self) -> str:
+        return self.help().group_id
+
+    def tags(self) -> list[str]:
+        return self.help().tags
+
+    def shortDescription(self) -> str:
+        return self.help().summary
+
+    def shortHelpString(self) -> str:
+        labels = {definition.name(): definition.description() for definition in self.parameterDefinitions()}
+        return self.help().html(labels)
+
+    def helpUrl(self) -> str:
+        return HELP_URL
+
+    def icon(self) -> QIcon:
+        return QIcon(self.svgIconPath())
+
+    def svgIconPath(self) -> str:
+        return icon_path(self.NAME)
+
+    def createInstance(self) -> FerdAlgorithm:
+        return type(self)()
+
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
+        texts = self.help().parameters
+        for definition in self.definitions():
+            definition.setHelp(texts[definition.name()])
+            self.addParameter(definition)
+
+    def canExecute(self) -> tuple[bool, str]:
+        missing = missing_packages()
+        if not missing:
+            return True, ""
+        return False, translate(
+            "FERD",
+            "FERD needs {packages}, which the Python of this QGIS lacks: add it with the installer that brought QGIS "
+            "(OSGeo4W setup, or on Debian and Ubuntu: apt install python3-scipy), then start QGIS again.",
+        ).format(packages=", ".join(missing))

@@ -1,0 +1,38 @@
+"""The texts of FEN Enhance."""
+
+from __future__ import annotations
+
+from qgis.PyQt.QtCore import QCoreApplication
+
+from .page import AlgorithmHelp
+from .shared import advanced_help, enhanced_output, input_help, model_help, paper
+
+translate = QCoreApplication.translate
+
+
+def fen_help() -> AlgorithmHelp:
+    """Return the texts of FEN Enhance."""
+    return AlgorithmHelp(
+        title=translate("FERD", "FEN Enhance"),
+        group=translate("FERD", "Feature enhancement"),
+        group_id="featureenhancement",
+        summary=translate(
+            "FERD", "Enhances the background of a hyperspectral raster with the Feature Enhancement Network."
+        ),
+        description=[
+            translate(
+                "FERD",
+                "Runs the Feature Enhancement Network (FEN) over a hyperspectral raster. The result has as many bands "
+                "as the model and lies on the input's grid; anomaly detectors separate targets from background better "
+                "on it than on the raw bands.",
+            ),
+            translate(
+                "FERD",
+                "FEN is a convolutional network with a receptive field of 3 pixels on each side. It runs in NumPy "
+                "inside QGIS: nothing has to be installed.",
+            ),
+        ],
+        references=[paper()],
+        tags=["hyperspectral", "anomaly", "feature enhancement", "FERD", "FEN", "imaging spectroscopy", "EnMAP"],
+        parameters={**input_help(), **model_help(), **advanced_help(), "OUTPUT": enhanced_output()},
+    )

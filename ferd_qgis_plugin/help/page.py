@@ -1,0 +1,35 @@
+"""The text beside a dialog, put together from its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from qgis.PyQt.QtCore import QCoreApplication
+
+translate = QCoreApplication.translate
+
+HELP_URL = "https://github.com/ferd-qgis/ferd-qgis/blob/main/docs/qgis.md"
+
+
+@dataclass(frozen=True)
+class AlgorithmHelp:
+    """All texts of one algorithm; `parameters` has one entry for each parameter name, in the order of the dialog."""
+
+    title: str
+    group: str
+    group_id: str
+    summary: str
+    description: list[str]
+    references: list[str]
+    tags: list[str] = field(default_factory=list)
+    parameters: dict[str, str] = field(default_factory=dict)
+
+    def html(self, labels: dict[str, str]) -> str:
+        """Return the text beside the dialog; `labels` are the dialog's words for the parameters, by name."""
+        blocks = [f"<p>{text}</p>" for text in self.description]
+        blocks.append(f"<h3>{translate('FERD', 'Parameters')}</h3>")
+        blocks += [f"<p><b>{labels[name]}</b>: {text}</p>" for name, text in self.parameters.items()]
+        blocks.append(f"<h3>{translate('FERD', 'References')}</h3>")
+        blocks += [f"<p>{text}</p>" for text in self.references]
+        blocks.append(f'<p><a href="{HELP_URL}">{translate("FERD", "Documentation")}</a></p>')
+        return "\n".join(blocks)

@@ -1,0 +1,114 @@
+"""The texts of RX Anomaly Detection."""
+
+from __future__ import annotations
+
+from qgis.PyQt.QtCore import QCoreApplication
+
+from .page import AlgorithmHelp
+from .shared import advanced_help, decision_help, decision_output_help, input_help, model_help, paper
+
+translate = QCoreApplication.translate
+
+
+def rx_help() -> AlgorithmHelp:
+    """Return the texts of RX Anomaly Detection."""
+    return AlgorithmHelp(
+        title=translate("FERD", "RX Anomaly Detection"),
+        group=translate("FERD", "Anomaly detection"),
+        group_id="anomalydetection",
+        summary=translate("FERD", "Scores how little each pixel's spectrum belongs to its background."),
+        description=[
+            translate(
+                "FERD",
+                "Gives every pixel of a hyperspectral raster an anomaly score: the higher, the less its spectrum "
+                "belongs to the background. By default the raster is first enhanced with the Feature Enhancement "
+                "Network (FEN).",
+            ),
+            translate(
+                "FERD",
+                "<b>grx</b>, global RX: (x − μ)<sup>T</sup> Σ<sup>−1</sup> (x − μ), the squared Mahalanobis distance "
+                "of a pixel x to the mean μ and covariance Σ of all valid pixels. One background for the whole scene; "
+                "the right first choice.",
+            ),
+            translate(
+                "FERD",
+                "<b>slrx</b>, segmented local RX: the product of three distances, each scaled to 0-1: to the pixel's "
+                "own block, to the up to eight blocks around it, and to the whole scene. For scenes whose background "
+                "changes from place to place.",
+            ),
+            translate(
+                "FERD",
+                "<b>lrx</b>, dual-window local RX: the distance of grx to the mean and covariance of the ring between "
+                "an inner and an outer window around the pixel. <b>crd</b>, collaborative representation: the length "
+                "of what the pixels of that ring cannot represent. For small objects on changing backgrounds; slower.",
+            ),
+            translate(
+                "FERD",
+                "A threshold turns scores into decisions: a mask raster, and polygons of connected pixels with their "
+                "number of pixels, area, largest and mean score, peak and mean spectrum.",
+            ),
+            translate(
+                "FERD",
+                "Nodata pixels, NaN, masked pixels and bad bands take part in no statistic; they are nodata in the "
+                "score. The score has no unit: rank and compare it within one scene only.",
+            ),
+        ],
+        references=[
+            paper(),
+            "Reed, I. S., Yu, X.: Adaptive multiple-band CFAR detection of an optical pattern with unknown spectral "
+            "distribution. IEEE Transactions on Acoustics, Speech, and Signal Processing 38 (1990), 1760-1770. "
+            '<a href="https://doi.org/10.1109/29.60107">doi:10.1109/29.60107</a>',
+            "Li, W., Du, Q.: Collaborative representation for hyperspectral anomaly detection. IEEE Transactions on "
+            "Geoscience and Remote Sensing 53 (2015), 1463-1474. "
+            '<a href="https://doi.org/10.1109/TGRS.2014.2343955">doi:10.1109/TGRS.2014.2343955</a>',
+        ],
+        tags=["hyperspectral", "anomaly", "target detection", "RX", "Reed-Xiaoli", "Mahalanobis", "FERD", "EnMAP"],
+        parameters={
+            **input_help(),
+            "DETECTOR": translate(
+                "FERD",
+                "The detector: grx (one background for the whole scene), slrx (blocks, their neighbours and the "
+                "scene), lrx (the ring around each pixel; slower) or crd (what the ring cannot represent; slower).",
+            ),
+            "ENHANCE": translate(
+                "FERD",
+                "Enhance the bands with FEN before detection. Off: the detector sees the raw bands, which is much "
+                "faster and usually less sharp.",
+            ),
+            **model_help(),
+            **decision_help(),
+            **advanced_help(),
+            "BLOCK": translate(
+                "FERD",
+                "Side of the blocks of slrx in pixels. Empty: the number of rows divided by 25, at least what the "
+                "statistics need. Only for slrx.",
+            ),
+            "COVARIANCE": translate(
+                "FERD",
+                "How the covariance is estimated. grx: empirical (default), ledoit-wolf, oas, pca:K (K components) or "
+                "trimmed:P (without the P per cent farthest pixels). lrx: ledoit-wolf (default), oas, empirical or "
+                "pca:K. Empty: the detector's default; the other detectors have none.",
+            ),
+            "MEAN": translate(
+                "FERD",
+                "Only for grx: global (default), or local, the mean of the window around each pixel, for brightness "
+                "that drifts over the image.",
+            ),
+            "INNER": translate(
+                "FERD",
+                "Only for lrx and crd: side of the inner window, which must hold the objects sought and takes no part "
+                "in the background. Odd; empty: 11.",
+            ),
+            "OUTER": translate(
+                "FERD",
+                "Side of the outer window of lrx and crd, or of the window of grx with local mean. Odd; empty: chosen "
+                "by the detector.",
+            ),
+            "OUTPUT": translate(
+                "FERD",
+                "The score raster (one Float32 band) on the input's grid and projection. GeoTIFF (.tif) or ENVI "
+                "(.bsq, .img).",
+            ),
+            **decision_output_help(),
+        },
+    )

@@ -1,0 +1,94 @@
+"""Mask and polygons: the map below stays readable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qgis.core import (
+    QgsFillSymbol,
+    QgsPalettedRasterRenderer,
+    QgsPalLayerSettings,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsRasterLayer,
+    QgsSingleSymbolRenderer,
+    QgsTextBufferSettings,
+    QgsTextFormat,
+    QgsVectorLayer,
+    QgsVectorLayerSimpleLabeling,
+)
+from qgis.PyQt.QtCore import QCoreApplication
+from qgis.PyQt.QtGui import QColor
+
+if TYPE_CHECKING:
+    from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingFeedback
+
+translate = QCoreApplication.translate
+
+_COLOUR = "#f25f5c"
+_OUTLINE = "#fdf3a7"
+# Scores have no unit, and each detector a range of its own: three digits that count.
+SCORE_LABEL = (
+    'if(abs("max_score") >= 100, to_string(round("max_score")), '
+    'to_string(round("max_score", 2 - floor(log10(max(abs("max_score"), 1e-9))))))'
+)
+
+
+class MaskStyle(QgsProcessingLayerPostProcessorInterface):
+    """Shows what is above the threshold and nothing else."""
+
+    def postProcessLayer(
+        self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> None:
+        if isinstance(layer, QgsRasterLayer):
+            style_mask(layer)
+
+
+class PolygonStyle(QgsProcessingLayerPostProcessorInterface):
+    """Outlines each object and writes its largest score beside it."""
+
+    def postProcessLayer(
+        self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> None:
+        if isinstance(layer, QgsVectorLayer):
+            style_polygons(layer)
+
+
+def style_mask(layer: QgsRasterLayer) -> None:
+    """Colour the value 1 and make 0 transparent."""
+    entry = QgsPalettedRasterRenderer.Class
+    classes = [
+        entry(0, QColor(0, 0, 0, 0), translate("FERD", "Background")),
+        entry(1, QColor(_COLOUR), translate("FERD", "Anomaly")),
+    ]
+    layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
+    layer.emitStyleChanged()
+    layer.triggerRepaint()
+
+
+def style_polygons(layer: QgsVectorLayer) -> None:
+    """Draw outlines without filling, labelled with the largest score of each object."""
+    symbol = QgsFillSymbol.createSimple(
+        {"style": "no", "outline_color": _COLOUR, "outline_width": "0.5", "outline_style": "solid"}
+    )
+    layer.setRenderer(QgsSingleSymbolRenderer(symbol))
+    settings = QgsPalLayerSettings()
+    settings.fieldName = SCORE_LABEL
+    settings.isExpression = True
+    settings.setFormat(_label_format())
+    layer.setLabeling(QgsVectorLayerSimpleLabeling(settings))
+    layer.setLabelsEnabled(True)
+    layer.emitStyleChanged()
+    layer.triggerRepaint()
+
+
+def _label_format() -> QgsTextFormat:
+    """Return light text with a dark rim, which reads on any picture."""
+    rim = QgsTextBufferSettings()
+    rim.setEnabled(True)
+    rim.setSize(0.8)
+    rim.setColor(QColor("#0b1330"))
+    text = QgsTextFormat()
+    text.setSize(8)
+    text.setColor(QColor(_OUTLINE))
+    text.setBuffer(rim)
+    return text

@@ -1,0 +1,287 @@
+"""Threshold, mask and polygons of a detection, region and bands by wavelength: what the engine gives, styled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osgeo import gdal, ogr
+
+import ferd_engine
+
+pytestmark = pytest.mark.qgis
+
+RX = "ferd:rxanomalydetection"
+
+
+def run(algorithm=RX, feedback=None, **parameters):
+    import processing
+
+    return processing.run(algorithm, parameters, feedback=feedback)
+
+
+def refusal(provider, **parameters) -> str:
+    from qgis.core import QgsProcessingContext
+
+    fits, reason = provider.algorithm("rxanomalydetection").checkParameterValues(
+        {"OUTPUT": "TEMPORARY_OUTPUT", **parameters}, QgsProcessingContext()
+    )
+    assert not fits
+    assert "\n" not in reason.strip()
+    return reason
+
+
+def features(path) -> list[dict]:
+    dataset = ogr.Open(str(path))
+    return [{**f.items(), "wkt": f.geometry().ExportToWkt()} for f in dataset.GetLayer(0)]
+
+
+def test_mask_and_polygons_are_the_engines(provider, scene, tmp_path, read_raster, feedback):
+    result = run(
+        feedback=feedback, INPUT=str(scene), ENHANCE=False, THRESHOLD="count:20", CONNECTEDNESS="4", MIN_PIXELS=2,
+        OUTPUT=str(tmp_path / "s.tif"), MASK_OUT=str(tmp_path / "m.tif"), POLYGONS=str(tmp_path / "p.gpkg"),
+    )  # fmt: skip
+    ferd_engine.detect_raster(
+        str(scene), str(tmp_path / "es.tif"), enhance=False, threshold="count:20", connectedness=4, min_pixels=2,
+        mask_out=str(tmp_path / "em.tif"), polygons=str(tmp_path / "ep.gpkg"),
+    )  # fmt: skip
+
+    assert result == {name: str(tmp_path / file) for name, file in
+                      (("OUTPUT", "s.tif"), ("MASK_OUT", "m.tif"), ("POLYGONS", "p.gpkg"))}  # fmt: skip
+    np.testing.assert_array_equal(read_raster(result["OUTPUT"]), read_raster(tmp_path / "es.tif"))
+    np.testing.assert_array_equal(read_raster(result["MASK_OUT"]), read_raster(tmp_path / "em.tif"))
+    assert np.nansum(read_raster(result["MASK_OUT"])) == 20
+    assert features(result["POLYGONS"]) == features(tmp_path / "ep.gpkg")
+    assert 0 < len(features(result["POLYGONS"])) < 20
+    assert any("20 pixels above it" in line for line in feedback.infos)
+
+
+def test_every_detector_option_reaches_the_engine(provider, scene, tmp_path, read_raster):
+    given = {"INPUT": str(scene), "ENHANCE": False, "BANDS": "1-40"}
+    runs = {
+        "pca": {"DETECTOR": "grx", "COVARIANCE": "pca:5", "MEAN": "local", "OUTER": 7},
+        "lrx": {"DETECTOR": "lrx", "COVARIANCE": "oas", "INNER": 3, "OUTER": 9},
+        "crd": {"DETECTOR": "crd", "INNER": 5, "OUTER": 9},
+    }
+    for name, options in runs.items():
+        result = run(**given, **options, OUTPUT=str(tmp_path / f"{name}.tif"))
+        ferd_engine.detect_raster(
+            str(scene), str(tmp_path / f"{name}-engine.tif"), enhance=False, bands="1-40",
+            **{key.lower(): value for key, value in options.items()},
+        )  # fmt: skip
+        np.testing.assert_array_equal(read_raster(result["OUTPUT"]), read_raster(tmp_path / f"{name}-engine.tif"))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "word"),
+    [
+        ({"DETECTOR": "crd", "COVARIANCE": "oas"}, "covariance"),
+        ({"DETECTOR": "slrx", "INNER": 5}, "inner"),
+        ({"DETECTOR": "lrx", "MEAN": "local"}, "mean"),
+        ({"DETECTOR": "lrx", "INNER": 4}, "odd"),
+        ({"COVARIANCE": "best"}, "best"),
+        ({"THRESHOLD": "percentile:101"}, "percentile:101"),
+        ({"THRESHOLD": "99"}, "99"),
+        ({"MIN_PIXELS": 3}, "polygons"),
+        ({"BANDS": "3000-4000nm"}, "3000-4000nm"),
+        ({"REGION": "nowhere.gpkg"}, "REGION"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_run(provider, scene, parameters, word):
+    assert word in refusal(provider, INPUT=str(scene), ENHANCE=False, **parameters)
+
+
+def test_without_a_threshold_outputs_take_the_stated_one(provider, scene, tmp_path, part):
+    result = run(INPUT=str(scene), ENHANCE=False, OUTPUT="TEMPORARY_OUTPUT", MASK_OUT="TEMPORARY_OUTPUT")
+
+    stated = gdal.Open(result["MASK_OUT"]).GetMetadataItem("FERD_THRESHOLD")
+    assert stated == part("choices").DEFAULT_THRESHOLD == "percentile:99.5"
+    assert "POLYGONS" not in result
+
+
+@pytest.mark.parametrize("destination", ["TEMPORARY_OUTPUT", "memory:"])
+def test_temporary_polygons_are_a_layer(provider, scene, destination):
+    from qgis.core import QgsVectorLayer
+
+    result = run(INPUT=str(scene), ENHANCE=False, THRESHOLD="count:9", OUTPUT="TEMPORARY_OUTPUT", POLYGONS=destination)
+
+    layer = result["POLYGONS"]
+    layer = layer if isinstance(layer, QgsVectorLayer) else QgsVectorLayer(layer, "p")
+    assert layer.isValid()
+    assert layer.featureCount() > 0
+    assert layer.crs().authid() == "EPSG:32633"
+
+
+def test_a_run_cancelled_or_failed_leaves_none_of_the_outputs(provider, scene, tmp_path):
+    from qgis.core import QgsProcessingException
+
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with pytest.raises(QgsProcessingException, match="the name"):
+        run(INPUT=str(scene), ENHANCE=False, OUTPUT=str(folder / "a.tif"), MASK_OUT=str(folder / "a.tif"))
+
+    assert list(folder.iterdir()) == []
+
+
+def test_geojson_polygons(provider, scene, tmp_path):
+    result = run(
+        INPUT=str(scene), ENHANCE=False, THRESHOLD="count:9", OUTPUT="TEMPORARY_OUTPUT",
+        POLYGONS=str(tmp_path / "p.geojson"),
+    )  # fmt: skip
+
+    assert ogr.Open(result["POLYGONS"]).GetDriver().GetName() == "GeoJSON"
+
+
+def test_bands_by_wavelength(provider, scene, tmp_path, read_raster):
+    """Bands lie every 12.5 nm from 420 nm on: 500-1000 nm are the bands 8 to 47."""
+    by_wavelength = run(INPUT=str(scene), ENHANCE=False, BANDS="0.5-1um, 1, 1500nm", OUTPUT=str(tmp_path / "w.tif"))
+    by_number = run(INPUT=str(scene), ENHANCE=False, BANDS="8-47,1,87", OUTPUT=str(tmp_path / "n.tif"))
+
+    assert gdal.Open(by_wavelength["OUTPUT"]).GetMetadataItem("FERD_BANDS") == "8-47,1,87"
+    np.testing.assert_array_equal(read_raster(by_wavelength["OUTPUT"]), read_raster(by_number["OUTPUT"]))
+
+
+@pytest.fixture
+def region_layer(plugin):
+    """Return a function that makes a polygon layer in memory, in longitude and latitude, from corners in UTM 33N."""
+    from qgis.core import (
+        QgsCoordinateReferenceSystem,
+        QgsCoordinateTransform,
+        QgsFeature,
+        QgsGeometry,
+        QgsProject,
+        QgsRectangle,
+        QgsVectorLayer,
+    )
+
+    utm, degrees = QgsCoordinateReferenceSystem("EPSG:32633"), QgsCoordinateReferenceSystem("EPSG:4326")
+
+    def make(*boxes) -> QgsVectorLayer:
+        layer = QgsVectorLayer("MultiPolygon?crs=EPSG:4326", "my region", "memory")
+        for box in boxes:
+            geometry = QgsGeometry.fromRect(QgsRectangle(*box)).densifyByCount(20)
+            geometry.transform(QgsCoordinateTransform(utm, degrees, QgsProject.instance()))
+            feature = QgsFeature()
+            feature.setGeometry(geometry)
+            layer.dataProvider().addFeature(feature)
+        return layer
+
+    return make
+
+
+def write_mask(path: Path, scene: Path, values: np.ndarray) -> Path:
+    like = gdal.Open(str(scene))
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), like.RasterXSize, like.RasterYSize, 1, gdal.GDT_Byte)
+    dataset.SetGeoTransform(like.GetGeoTransform())
+    dataset.SetProjection(like.GetProjection())
+    dataset.GetRasterBand(1).WriteArray(values.astype(np.uint8))
+    return path
+
+
+def test_a_region_in_memory_and_another_projection(provider, scene, tmp_path, read_raster, region_layer):
+    """Columns 4 to 19 and rows 6 to 27, whose edges the box passes at a third of a pixel."""
+    layer = region_layer((365000 + 30 * 3.7, 5812000 - 25 * 28.3, 365000 + 30 * 20.3, 5812000 - 25 * 5.7))
+    inside = np.zeros((31, 24), dtype=bool)
+    inside[6:28, 4:20] = True
+
+    result = run(INPUT=str(scene), ENHANCE=False, BANDS="1-30", REGION=layer, OUTPUT=str(tmp_path / "r.tif"))
+
+    mask = write_mask(tmp_path / "mask.tif", scene, inside)
+    ferd_engine.detect_raster(str(scene), str(tmp_path / "m.tif"), enhance=False, bands="1-30", mask=str(mask))
+    scores = read_raster(result["OUTPUT"])
+    np.testing.assert_array_equal(np.isfinite(scores[0]), inside)
+    np.testing.assert_array_equal(scores, read_raster(tmp_path / "m.tif"))
+
+
+def test_region_and_mask_hold_together(provider, scene, tmp_path, read_raster, region_layer):
+    layer = region_layer((365000, 5812000 - 25 * 20, 365000 + 30 * 24, 5812000))
+    half = np.ones((31, 24))
+    half[:, :9] = 0
+
+    result = run(
+        INPUT=str(scene), ENHANCE=False, BANDS="1-30", REGION=layer, OUTPUT=str(tmp_path / "r.tif"),
+        MASK=str(write_mask(tmp_path / "mask.tif", scene, half)),
+    )  # fmt: skip
+
+    expected = half.astype(bool)
+    expected[20:] = False
+    expected[3, 4:6] = False
+    np.testing.assert_array_equal(np.isfinite(read_raster(result["OUTPUT"])[0]), expected)
+
+
+def test_a_region_elsewhere_is_refused(provider, scene, tmp_path, region_layer):
+    from qgis.core import QgsProcessingException
+
+    layer = region_layer((465000, 5912000, 465300, 5912300))
+    with pytest.raises(QgsProcessingException, match="my region"):
+        run(INPUT=str(scene), ENHANCE=False, REGION=layer, OUTPUT=str(tmp_path / "r.tif"))
+    assert not (tmp_path / "r.tif").exists()
+
+
+def test_loaded_results_are_styled(provider, scene, tmp_path):
+    from processing.tools.general import runAndLoadResults
+    from qgis.core import QgsProject
+
+    names = {"OUTPUT": "s.tif", "MASK_OUT": "m.tif", "POLYGONS": "p.gpkg"}
+    outputs = {name: str(tmp_path / file) for name, file in names.items()}
+    runAndLoadResults(RX, {"INPUT": str(scene), "ENHANCE": False, "THRESHOLD": "count:12", **outputs})
+
+    layers = {layer.source().split("|")[0]: layer for layer in QgsProject.instance().mapLayers().values()}
+    mask, polygons = layers[outputs["MASK_OUT"]], layers[outputs["POLYGONS"]]
+    assert mask.renderer().type() == "paletted"
+    image = mask.renderer().block(1, mask.extent(), 24, 31).image()
+    alphas = {image.pixelColor(col, row).alpha() for col in range(24) for row in range(31)}
+    assert alphas == {0, 255}
+    assert polygons.labelsEnabled()
+    assert polygons.renderer().symbol().symbolLayer(0).brushStyle() == 0
+    QgsProject.instance().clear()
+
+
+@pytest.mark.parametrize(("score", "label"), [(1234.56, "1235"), (12.345, "12.3"), (0.012345, "0.0123"), (0, "0")])
+def test_labels_have_three_digits_that_count(part, score, label):
+    from qgis.core import QgsExpression, QgsExpressionContext, QgsFeature, QgsField, QgsFields
+    from qgis.PyQt.QtCore import QMetaType, QVariant
+
+    fields = QgsFields()
+    try:
+        fields.append(QgsField("max_score", QMetaType.Type.Double))
+    except TypeError:  # before QGIS 3.38
+        fields.append(QgsField("max_score", QVariant.Double))
+    feature = QgsFeature(fields)
+    feature["max_score"] = float(score)
+    context = QgsExpressionContext()
+    context.setFields(fields)
+    context.setFeature(feature)
+
+    assert QgsExpression(part("styles.decisions").SCORE_LABEL).evaluate(context) == label
+
+
+@pytest.mark.parametrize(
+    ("wavelengths", "bands"),
+    [
+        ([420.0 + 12.5 * index for index in range(110)], (19, 11, 4)),
+        ([None] * 60, (51, 31, 11)),
+        ([2000.0, 2100.0, 2200.0], (3, 2, 1)),
+        ([None, 655.0, 545.0, None, 470.0], (2, 3, 5)),
+        ([550.0, 555.0, 560.0, 565.0], (4, 3, 1)),
+    ],
+)
+def test_the_picture_of_a_cube(part, wavelengths, bands):
+    assert part("styles.rgb").picture_bands(wavelengths) == bands
+
+
+def test_enhanced_bands_are_loaded_in_natural_colours(provider, scene, tmp_path):
+    from processing.tools.general import runAndLoadResults
+    from qgis.core import QgsProject
+
+    output = str(tmp_path / "enhanced.tif")
+    runAndLoadResults("ferd:fenenhance", {"INPUT": str(scene), "MODEL": "fen-50", "OUTPUT": output})
+
+    layer = next(layer for layer in QgsProject.instance().mapLayers().values() if layer.source() == output)
+    numbers = layer.renderer().usesBands()
+    dataset = gdal.Open(output)
+    centres = [float(dataset.GetRasterBand(n).GetMetadataItem("wavelength")) for n in numbers]
+    assert [round(abs(c - w)) <= 15 for c, w in zip(centres, (650, 550, 460))] == [True] * 3
+    assert layer.renderer().redContrastEnhancement() is not None
+    QgsProject.instance().clear()
