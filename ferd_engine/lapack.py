@@ -144,6 +144,21 @@ def row_products(left: Float64Array, right: Float64Array) -> Float64Array:
     return products
 
 
+def combinations(weights: Float64Array, rows: Float64Array) -> Float64Array:
+    """Return weights rows (m, k) of weights (m, n) and rows (n, k)."""
+    m, (n, k) = len(weights), rows.shape
+    combined = np.empty((m, k))
+    if _gemm is None:
+        combined[...] = blas.dgemm(1.0, rows.T, weights.T).T
+        return combined
+    size, count = _size(k), _size(n)
+    _gemm(
+        *(_N, _N, size, _size(m), count, _ONE, _data(rows), size, _data(weights), count),
+        *(_ZERO, _data(combined), size),
+    )
+    return combined
+
+
 def column_means(rows: Float64Array) -> Float64Array:
     """Return the means (k,) of the columns of rows (n, k), n at least 1."""
     n, k = rows.shape

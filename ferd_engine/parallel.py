@@ -54,10 +54,28 @@ def _mark_worker() -> None:
 
 @contextmanager
 def threads() -> Iterator[Threads]:
-    """Give threads for one pass, and take them back after it."""
+    """Give threads for one pass, and take them back after it; a pass within another one has the same threads.
+
+    An outer pass around several inner ones does more than save their starts: in between, a BLAS of several threads
+    would wake its own for a small matrix, and OpenBLAS lets them spin for 25 ms afterwards, on the cores of ours.
+    """
+    around: Threads | None = getattr(_thread, "around", None)
+    if around is not None:
+        yield around
+        return
     count = thread_count()
+    with _pool(count) as pool:
+        _thread.around = Threads(count, pool)
+        try:
+            yield _thread.around
+        finally:
+            _thread.around = None
+
+
+@contextmanager
+def _pool(count: int) -> Iterator[ThreadPoolExecutor | None]:
     if count == 1:
-        yield Threads(1, None)
+        yield None
         return
     with single_threaded(), ThreadPoolExecutor(count, "ferd", _mark_worker) as pool:
-        yield Threads(count, pool)
+        yield pool

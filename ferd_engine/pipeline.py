@@ -20,6 +20,7 @@ from .fen.bundle import Model
 from .fen.store import choose_model, find_model
 from .options import DetectOptions, EnhanceOptions
 from .overlap import one_behind
+from .parallel import threads
 from .raster import Source
 from .raster.row_order import in_row_order
 from .scan import Scan, scan
@@ -121,7 +122,7 @@ def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, conte
     if not options.enhance:
         with context.part(0.0, 0.5):
             plan = make_plan(source, options, enhance=False, context=context)
-        with context.part(0.5, 1.0):
+        with context.part(0.5, 1.0), threads():
             distribution = detector.score(SourceCube(source, plan.selection.numbers), plan.scan.moments, sink, context)
         return Outcome(plan, None, distribution)
     with context.part(0.0, _SCAN_PART):
@@ -132,7 +133,7 @@ def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, conte
     try:
         with context.part(_SCAN_PART, _SCORE_PART):
             moments = _store_enhanced(enhancer, enhanced, n_bands, context)
-        with context.part(_SCORE_PART, 1.0):
+        with context.part(_SCORE_PART, 1.0), threads():
             distribution = detector.score(MaskedCube(enhanced), moments, sink, context)
     finally:
         enhanced.close()

@@ -56,8 +56,8 @@ class Moments:
         with threads() as pool:
             lanes = [self] + [Moments(self.n_bands) for _ in range(pool.count - 1)]
             pool.map(lambda job: job[0]._add(job[1]), list(zip(lanes, np.array_split(pixels, pool.count))))
-        for lane in lanes[1:]:
-            self.merge(lane)
+            for lane in lanes[1:]:
+                self.merge(lane)
 
     def _add(self, pixels: NDArray[np.floating[Any]]) -> None:
         step = max(_PART_VALUES // self.n_bands, 1)

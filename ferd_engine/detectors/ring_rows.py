@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..cube import BoolArray
 from ..lapack import add_gram, add_gram_difference
@@ -44,22 +43,6 @@ class RingTile(NamedTuple):
         taken[_square(row, col, self.rings.inner, self.image).within(outer)] = False
         ring: Float64Array = self.coordinates[place][taken]
         return ring
-
-    def rings_of(self, row: int, cols: NDArray[np.intp]) -> tuple[Float64Array, BoolArray]:
-        """Return copies of all pixels (m, n, p) in the rings of pixels of a row, and whether they are background."""
-        places = np.array([self._ring_places(row, int(col)) for col in cols])
-        n_pixels = self.background.size
-        coordinates: Float64Array = self.coordinates.reshape(n_pixels, -1)[places]
-        return coordinates, self.background.reshape(n_pixels)[places]
-
-    def _ring_places(self, row: int, col: int) -> NDArray[np.intp]:
-        """Return where the pixels of a ring lie in the flattened tile."""
-        outer = _square(row, col, self.rings.outer, self.image)
-        taken = np.ones(outer.shape, dtype=bool)
-        taken[_square(row, col, self.rings.inner, self.image).within(outer)] = False
-        rows, cols = np.nonzero(taken)
-        top, left = outer.row_start - self.window.row_start, outer.col_start - self.window.col_start
-        return (rows + top) * self.window.n_cols + cols + left
 
 
 def _square(row: int, col: int, side: int, image: tuple[int, int]) -> Window:

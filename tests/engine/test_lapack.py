@@ -49,6 +49,8 @@ def test_products_and_means() -> None:
     np.testing.assert_allclose(lapack.row_products(left, right), left @ right.T, rtol=1e-13, atol=1e-14)
     np.testing.assert_allclose(lapack.column_means(right), right.mean(axis=0), rtol=1e-13, atol=1e-15)
     assert lapack.row_products(left[:0], right).shape == (0, 9)
+    np.testing.assert_allclose(lapack.combinations(left, right[:7]), left @ right[:7], rtol=1e-13, atol=1e-14)
+    assert lapack.combinations(left[:0], right[:7]).shape == (0, 7)
     np.testing.assert_array_equal(lapack.column_means(right[:1]), right[0])
 
 

@@ -50,6 +50,16 @@ def test_a_job_starts_no_threads_of_its_own() -> None:
         assert pool.map(nested, range(3)) == [1, 1, 1]
 
 
+def test_a_pass_within_another_has_the_same_threads() -> None:
+    with threads() as outer:
+        with threads() as inner:
+            assert inner is outer
+        # The inner pass has not ended the threads.
+        assert outer.map(str, range(3)) == ["0", "1", "2"]
+    with threads() as another:
+        assert another is not outer
+
+
 @pytest.mark.parametrize(("limit", "count"), [("1", 1), ("7", 2), ("", 2), ("many", 2)])
 def test_the_variables_of_the_blas_limit_the_threads(monkeypatch: pytest.MonkeyPatch, limit: str, count: int) -> None:
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", limit)

@@ -7,6 +7,8 @@ import pytest
 
 from ferd_engine.context import RunContext
 from ferd_engine.detectors import make_detector
+from ferd_engine.detectors.rings import DualWindow
+from ferd_engine.detectors.shared_grams import group_side
 from ferd_engine.errors import Cancelled, InputError, UsageError
 
 from .arrays import ArraySink, RecordingProgress, cube_of, moments_of, run, scene
@@ -75,9 +77,27 @@ def test_memory_budget_changes_nothing() -> None:
     detector = make_detector("crd", inner=3)
     progress = RecordingProgress()
     tight = run(detector, array, RunContext(budget_bytes=1, progress=progress))
-    np.testing.assert_array_equal(tight, run(detector, array, RunContext(budget_bytes=4 << 30)))
+    np.testing.assert_allclose(tight, run(detector, array, RunContext(budget_bytes=4 << 30)), rtol=1e-6)
     assert progress.fractions == sorted(progress.fractions)
     assert progress.fractions[-1] == 1.0
+
+
+@pytest.mark.parametrize("most_pixels", [1, 121, 400])
+def test_how_many_rings_share_products_changes_nothing(most_pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    array = scene(23, 31, 50, holes=0.05)
+    detector = make_detector("crd", inner=3, outer=7)
+    scores = run(detector, array)
+    monkeypatch.setattr("ferd_engine.detectors.shared_grams._MOST_PIXELS", most_pixels)
+    assert (group_side(DualWindow(3, 7), 40) == 1) == (most_pixels == 1)
+    np.testing.assert_allclose(run(detector, array), scores, rtol=1e-6)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    np.testing.assert_allclose(run(detector, array), scores, rtol=1e-6)
+
+
+def test_an_image_within_the_inner_window_is_compared_with_its_mean() -> None:
+    array = scene(5, 7, 9)
+    expected = naive_crd(array, 11, 15)
+    np.testing.assert_allclose(run(make_detector("crd"), array), expected, rtol=1e-6)
 
 
 def test_windows_that_are_not_given() -> None:
