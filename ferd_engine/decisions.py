@@ -72,6 +72,11 @@ class DecisionOutputs:
             self._open = opened.pop_all()
         return self
 
+    @property
+    def folder(self) -> Path:
+        """A scratch folder, which goes at the end; where there is an output."""
+        return next(output.folder for output in (self._mask, self._polygons) if output is not None)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -92,7 +92,8 @@ def write_polygons(
     columns and rows (downwards negative) where it has none. scores : (rows, cols, 1), NaN where there is none.
     connectedness : 4 or 8 neighbours hold an object together. min_pixels : smaller objects are left out. Attributes:
     id, pixels, area (in squared map units), max_score, mean_score, peak_row and peak_col (from 0), peak_x and peak_y
-    (its centre on the map), mean_spectrum (of the bands `numbers`, comma-separated). Raises `RunError`.
+    (its centre on the map), mean_spectrum (of the bands `numbers`, comma-separated, empty without bands).
+    Raises `RunError`.
     """
     work = path.parent
     try:
@@ -175,7 +176,7 @@ def _sums(
         if not len(rows):
             continue
         places = np.stack([rows + window.row_start, cols + window.col_start], axis=1)
-        values = source.read(window, numbers).values[rows, cols]
+        values = source.read(window, numbers).values[rows, cols] if numbers else np.empty((len(rows), 0))
         sums.add(ids[rows, cols].astype(np.int64), scores.read_values(window)[rows, cols, 0], places, values)
     return sums
 

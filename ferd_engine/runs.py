@@ -30,6 +30,7 @@ from .raster.masked_source import with_mask
 from .raster.writer import RasterSpec, RasterWriter
 from .report import RunReport, format_band_list, peak_memory_bytes
 from .threads import limited_threads
+from .threshold_raster import describe_distribution
 from .windows import Window
 
 # GDAL's block cache may take this part of the memory budget.
@@ -240,6 +241,7 @@ def _finish(
     }
     if plan.scan.scaling is not None:
         metadata["FERD_SCALING_RANGE"] = f"{plan.scan.scaling.low!r} {plan.scan.scaling.high!r}"
+    metadata.update(describe_distribution(outcome.distribution))
     if decision is not None:
         metadata["FERD_THRESHOLD_SCORE"] = repr(decision.threshold)
     writer.add_metadata(metadata)

@@ -7,6 +7,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from .algorithms.fen_enhance import FenEnhance
 from .algorithms.rx_detection import RxAnomalyDetection
+from .algorithms.threshold_anomalies import ThresholdAnomalies
 from .choices import OUTPUT_EXTENSIONS, VECTOR_EXTENSIONS
 from .paths import icon_path
 
@@ -30,7 +31,7 @@ class FerdProvider(QgsProcessingProvider):
         return icon_path("ferd")
 
     def loadAlgorithms(self) -> None:
-        for algorithm in (FenEnhance, RxAnomalyDetection):
+        for algorithm in (FenEnhance, RxAnomalyDetection, ThresholdAnomalies):
             self.addAlgorithm(algorithm())
 
     def supportedOutputRasterLayerExtensions(self) -> list[str]:

@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_detect(commands)
     _add_enhance(commands)
     _add_info(commands)
+    _add_threshold(commands)
     _add_evaluate(commands)
     _add_models(commands)
     _add_detectors(commands)
@@ -76,10 +77,27 @@ def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
     _add_run_options(parser)
 
 
-def _add_decision_options(parser: argparse.ArgumentParser) -> None:
+def _add_threshold(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
+    parser = commands.add_parser(
+        "threshold",
+        help="make a mask or polygons of a score raster",
+        description="Make a mask or polygons of a score raster.",
+    )
+    parser.add_argument("scores", metavar="SCORES", help="a score raster of one band")
+    _add_decision_options(parser, required=True)
+    parser.add_argument(
+        "--spectra", metavar="RASTER", help="the raster that the scores were made of, for the polygons' mean spectra"
+    )
+    parser.add_argument("--memory", default="1GiB", metavar="SIZE", help="memory budget (default: 1GiB)")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    _add_json(parser)
+
+
+def _add_decision_options(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
     parser.add_argument(
         "--threshold",
         metavar="RULE",
+        required=required,
         help="what scores must exceed: chi2:P, percentile:P, count:N, value:V or pareto:R (a false-alarm rate)",
     )
     parser.add_argument("--mask-out", metavar="FILE", help="write a raster with 1 above the threshold and 0 below")

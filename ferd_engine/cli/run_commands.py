@@ -1,4 +1,4 @@
-"""`ferd detect` and `ferd enhance`."""
+"""`ferd detect`, `ferd enhance` and `ferd threshold`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,22 @@ def run_enhance(arguments: argparse.Namespace) -> int:
     return _run("enhance_raster", options, arguments)
 
 
+def run_threshold(arguments: argparse.Namespace) -> int:
+    """Make a mask or polygons of a score raster and print what was found."""
+    names = ("threshold", "mask_out", "polygons", "spectra", "connectedness", "min_pixels", "memory", "overwrite")
+    options = {name: getattr(arguments, name) for name in names}
+    bar = ProgressBar()
+    try:
+        with stopping_on_signals(bar):
+            from ..threshold_raster import threshold_raster
+
+            report = threshold_raster(arguments.scores, progress=bar, **options)
+    finally:
+        bar.clear()
+    _print(report, arguments)
+    return 0
+
+
 def _fields(kind: type[EnhanceOptions], arguments: argparse.Namespace) -> dict[str, Any]:
     return {field.name: getattr(arguments, field.name) for field in fields(kind)}
 
@@ -37,9 +53,13 @@ def _run(door: str, options: EnhanceOptions, arguments: argparse.Namespace) -> i
             report = getattr(runs, door)(arguments.input, arguments.output, options=options, progress=bar)
     finally:
         bar.clear()
+    _print(report, arguments)
+    return 0
+
+
+def _print(report: Any, arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(report.to_json())
     else:
         print("\n".join(report.lines()))
     sys.stdout.flush()
-    return 0

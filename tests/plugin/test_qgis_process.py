@@ -39,11 +39,11 @@ def qgis_process(profile):
     return run
 
 
-def test_both_algorithms_are_listed(qgis_process):
+def test_the_algorithms_are_listed(qgis_process):
     listed = qgis_process("list", "--json")
 
     algorithms = json.loads(listed.stdout)["providers"]["ferd"]["algorithms"]
-    assert sorted(algorithms) == ["ferd:fenenhance", "ferd:rxanomalydetection"]
+    assert {"ferd:fenenhance", "ferd:rxanomalydetection", "ferd:thresholdanomalies"} <= set(algorithms)
 
 
 def test_a_run_gives_the_engines_scores(qgis_process, scene, tmp_path, read_raster):
@@ -57,6 +57,23 @@ def test_a_run_gives_the_engines_scores(qgis_process, scene, tmp_path, read_rast
     assert json.loads(done.stdout)["results"]["OUTPUT"] == str(output)
     ferd_engine.detect_raster(str(scene), str(tmp_path / "engine.tif"), backend="numpy")
     np.testing.assert_array_equal(read_raster(output), read_raster(tmp_path / "engine.tif"))
+
+
+def test_scores_to_polygons(qgis_process, scene, tmp_path):
+    from osgeo import ogr
+
+    ferd_engine.detect_raster(str(scene), str(tmp_path / "s.tif"), enhance=False)
+    polygons = tmp_path / "p.gpkg"
+
+    done = qgis_process(
+        "run", "--json", "ferd:thresholdanomalies", "--", f"INPUT={tmp_path / 's.tif'}", "THRESHOLD=count:11",
+        f"POLYGONS={polygons}",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)["results"]
+    assert (results["N_ANOMALIES"], results["POLYGONS"]) == (11, str(polygons))
+    assert ogr.Open(str(polygons)).GetLayer(0).GetFeatureCount() == results["N_OBJECTS"]
 
 
 def test_a_failure_is_a_sentence_and_an_exit_code(qgis_process, make_scene, tmp_path):

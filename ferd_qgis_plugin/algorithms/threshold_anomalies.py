@@ -1,0 +1,124 @@
+"""`ferd:thresholdanomalies`: from a score raster to a mask and polygons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterRasterLayer,
+)
+from qgis.PyQt.QtCore import QCoreApplication
+
+from ..choices import DEFAULT_THRESHOLD
+from ..engine import engine
+from ..feedback import FeedbackProgress, push_report
+from ..help.page import AlgorithmHelp
+from ..help.threshold_anomalies import threshold_help
+from ..source import UnusableLayerError, gdal_source
+from . import decisions as d
+from . import parameters as p
+from .algorithm import FerdAlgorithm
+
+translate = QCoreApplication.translate
+
+SPECTRA = "SPECTRA"
+
+
+class ThresholdAnomalies(FerdAlgorithm):
+    """Runs the engine's `threshold_raster`."""
+
+    NAME = "thresholdanomalies"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scores = ""
+        self._options: dict[str, Any] = {}
+
+    def help(self) -> AlgorithmHelp:
+        return threshold_help()
+
+    def definitions(self) -> list[QgsProcessingParameterDefinition]:
+        spectra = QgsProcessingParameterRasterLayer(
+            SPECTRA, translate("FERD", "Hyperspectral raster for mean spectra"), optional=True
+        )
+        return [
+            QgsProcessingParameterRasterLayer(p.INPUT, translate("FERD", "Anomaly score")),
+            d.threshold(DEFAULT_THRESHOLD),
+            *d.object_options(),
+            p.as_advanced(spectra),
+            *d.outputs(by_default=True),
+        ]
+
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
+        super().initAlgorithm(configuration)
+        for name, label in (
+            ("THRESHOLD_SCORE", translate("FERD", "Score of the threshold")),
+            ("N_ANOMALIES", translate("FERD", "Pixels above the threshold")),
+            ("N_OBJECTS", translate("FERD", "Objects above the threshold")),
+        ):
+            self.addOutput(QgsProcessingOutputNumber(name, label))
+
+    def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
+        fits, reason = super().checkParameterValues(parameters, context)
+        if not fits:
+            return fits, reason
+        try:
+            self._read_parameters(parameters, context)
+        except (UnusableLayerError, engine("errors").FerdError) as error:
+            return False, str(error)
+        return True, ""
+
+    def prepareAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        try:
+            self._read_parameters(parameters, context)
+        except (UnusableLayerError, engine("errors").FerdError) as error:
+            raise QgsProcessingException(str(error)) from error
+        return True
+
+    def processAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        outputs = p.output_paths(self, parameters, context, d.OUTPUT_OPTIONS)
+        errors = engine("errors")
+        options = {**self._options, **{option: outputs.get(name) for name, option in d.OUTPUT_OPTIONS.items()}}
+        run = engine("threshold_raster").threshold_raster
+        try:
+            report = run(self._scores, progress=FeedbackProgress(feedback), overwrite=True, **options)
+        except errors.Cancelled:
+            feedback.pushInfo(translate("FERD", "Cancelled; nothing was written."))
+            return {}
+        except errors.FerdError as error:
+            raise QgsProcessingException(str(error)) from error
+        push_report(report, feedback)
+        d.style_outputs(outputs, context)
+        numbers = {"THRESHOLD_SCORE": report.threshold, "N_ANOMALIES": report.n_anomalies}
+        if report.n_objects is not None:
+            numbers["N_OBJECTS"] = report.n_objects
+        return {**outputs, **numbers}
+
+    def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+        """Take over the input and the options; raise `UnusableLayerError` or a `FerdError` where they cannot work."""
+        layer = self.parameterAsRasterLayer(parameters, p.INPUT, context)
+        if layer is None:
+            raise UnusableLayerError(self.invalidRasterError(parameters, p.INPUT))
+        if layer.bandCount() != 1:
+            raise UnusableLayerError(
+                translate("FERD", "The layer '{layer}' has {count} bands: give a score raster, which has one.").format(
+                    layer=layer.name(), count=layer.bandCount()
+                )
+            )
+        self._scores = gdal_source(layer)
+        self._options = d.engine_options(self, parameters, context)
+        # Its own check of what fits together.
+        engine("options").DetectOptions(**self._options)
+        if not self._options["mask_out"] and not self._options["polygons"]:
+            raise UnusableLayerError(translate("FERD", "Nothing would be made: choose the mask, the polygons or both."))
+        spectra = self.parameterAsRasterLayer(parameters, SPECTRA, context)
+        self._options["spectra"] = None if spectra is None else gdal_source(spectra)
