@@ -55,8 +55,8 @@ _gemv = published(cython_blas, "dgemv", "ciiddididdi")
 # BLAS takes every argument by address; these live as long as the program.
 _letters = {letter: ctypes.c_char(letter.encode()) for letter in "LNT"}
 _L, _N, _T = (ctypes.addressof(_letters[letter]) for letter in "LNT")
-_scalars = {value: ctypes.c_double(value) for value in (0.0, 0.5, 1.0)}
-_ZERO, _HALF, _ONE = (ctypes.addressof(_scalars[value]) for value in (0.0, 0.5, 1.0))
+_scalars = {value: ctypes.c_double(value) for value in (-1.0, 0.0, 0.5, 1.0)}
+_MINUS_ONE, _ZERO, _HALF, _ONE = (ctypes.addressof(_scalars[value]) for value in (-1.0, 0.0, 0.5, 1.0))
 
 
 @cache
@@ -93,29 +93,33 @@ def runs_unlocked() -> bool:
     return None not in (_syrk, _syr2k, _trmm, _trsm, _potrf, _gemm, _gemv)
 
 
-def add_gram(rows: Float64Array, gram: Float64Array) -> None:
-    """Add rows^T rows of rows (n, k) to gram (k, k)."""
+def add_gram(rows: Float64Array, gram: Float64Array, *, leaving: bool = False) -> None:
+    """Add rows^T rows of rows (n, k) to gram (k, k), or take it away."""
     n, k = rows.shape
     if _syrk is None:
-        blas.dsyrk(1.0, rows.T, beta=1.0, c=gram.T, lower=1, overwrite_c=1)
+        blas.dsyrk(-1.0 if leaving else 1.0, rows.T, beta=1.0, c=gram.T, lower=1, overwrite_c=1)
         return
-    _syrk(_L, _N, _size(k), _size(n), _ONE, _data(rows), _size(k), _ONE, _data(gram), _size(k))
+    sign = _MINUS_ONE if leaving else _ONE
+    _syrk(_L, _N, _size(k), _size(n), sign, _data(rows), _size(k), _ONE, _data(gram), _size(k))
 
 
-def add_gram_difference(entering: Float64Array, leaving: Float64Array, gram: Float64Array) -> None:
-    """Add entering^T entering - leaving^T leaving of rows (n, k) each to gram (k, k); both are overwritten.
+def add_gram_differences(entering: Float64Array, leaving: Float64Array, gram: Float64Array) -> None:
+    """Add entering^T entering - leaving^T leaving of rows (..., n, k) each to gram (..., k, k); both are overwritten.
 
-    With u and v their sum and difference this is (u^T v + v^T u) / 2, one pass over the Gram matrix.
+    With u and v their sum and difference this is (u^T v + v^T u) / 2, one pass over the Gram matrix. Rows that are the
+    same in both add exactly nothing.
     """
-    n, k = entering.shape
+    n, k = entering.shape[-2:]
     np.subtract(entering, leaving, out=entering)
     leaving *= 2.0
     leaving += entering
     if _syr2k is None:
-        blas.dsyr2k(0.5, entering.T, leaving.T, beta=1.0, c=gram.T, lower=1, overwrite_c=1)
+        for one, other, result in zip(_matrices(entering), _matrices(leaving), _matrices(gram)):
+            blas.dsyr2k(0.5, one.T, other.T, beta=1.0, c=result.T, lower=1, overwrite_c=1)
         return
     size, count = _size(k), _size(n)
-    _syr2k(_L, _N, size, count, _HALF, _data(entering), size, _data(leaving), size, _ONE, _data(gram), size)
+    for first, second, target in zip(_addresses(entering), _addresses(leaving), _addresses(gram)):
+        _syr2k(_L, _N, size, count, _HALF, first, size, second, size, _ONE, target, size)
 
 
 def row_gram(rows: Float64Array, gram: Float64Array) -> None:

@@ -63,6 +63,16 @@ def tiles(n_rows: int, n_cols: int, tile_rows: int, tile_cols: int) -> Iterator[
             yield Window(row, min(row + tile_rows, n_rows), col, min(col + tile_cols, n_cols))
 
 
+def shifted(part: Window, origin: Window) -> Window:
+    """Return a window that is counted from the corner of `origin`, counted from the image's.
+
+    >>> tuple(shifted(Window(1, 2, 0, 5), Window(10, 20, 30, 40)))
+    (11, 12, 30, 35)
+    """
+    row, col = origin.row_start, origin.col_start
+    return Window(part.row_start + row, part.row_stop + row, part.col_start + col, part.col_stop + col)
+
+
 def expand(window: Window, halo_px: int, n_rows: int, n_cols: int) -> Window:
     """Return the window grown by `halo_px` on each side, cut off at the image's edge."""
     return Window(

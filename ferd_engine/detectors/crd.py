@@ -14,7 +14,7 @@ from ..lapack import cholesky, combinations, solve_rows
 from ..parallel import threads
 from ..progress import ProgressSpan
 from ..statistics import Float64Array, Moments
-from ..windows import Window, tiles
+from ..windows import Window, shifted, tiles
 from .distribution import ScoreDistribution
 from .metric import NOT_DEFINITE
 from .registry import DetectorInfo
@@ -75,19 +75,13 @@ class Crd:
                 tile = _Tile.read(cube, rings, rings.reach(core, *image), scaling, side)
                 for strip in tiles(core.n_rows, core.n_cols, side, core.n_cols):
                     progress.step(done / total, "CRD")
-                    part = _shifted(strip, core)
-                    groups = [_shifted(group, part) for group in tiles(*part.shape, side, side)]
+                    part = shifted(strip, core)
+                    groups = [shifted(group, part) for group in tiles(*part.shape, side, side)]
                     scores = np.concatenate(pool.map(tile.scores, groups), axis=1)
                     sink.write(part, scores)
                     done += part.n_pixels
         progress.step(1.0, "CRD")
         return None
-
-
-def _shifted(part: Window, origin: Window) -> Window:
-    """Return a window counted from the corner of `origin`, counted from the image's."""
-    row, col = origin.row_start, origin.col_start
-    return Window(part.row_start + row, part.row_stop + row, part.col_start + col, part.col_stop + col)
 
 
 class _Scaling(NamedTuple):

@@ -14,17 +14,21 @@ from ..errors import InputError, UsageError
 from ..parallel import Threads, threads
 from ..progress import ProgressSpan
 from ..statistics import Float64Array, Moments
-from ..windows import Window, tiles
+from ..windows import Window, shifted, tiles
 from .covariance import Covariance, parse_covariance
 from .distribution import ScoreDistribution
 from .mahalanobis import Mahalanobis
 from .registry import DetectorInfo
-from .ring_rows import RESTART_PX, RingTile, Segment, segment_distances
+from .ring_rows import RingTile, ring_distances
 from .ring_tiles import ring_tiles
 from .rings import DualWindow, outer_for_rank
 
 INNER_PX = 11
 _SHRUNK_RING_PX = 5
+# Sums start afresh after so many columns, so that rounding errors do not grow with the image.
+_RESTART_PX = 64
+# Rows whose sums are moved together: each further one costs little, as long as their matrices stay in a cache.
+_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,9 @@ class Lrx:
         rings = self._rings(scene)
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         done, total = 0, cube.n_rows * cube.n_cols
-        # The rows of a segment's reach with their gathered copy, and the sums and factors of a batch.
-        job_bytes = 8 * (scene.n_dims + 2) * ((RESTART_PX + rings.outer) * rings.outer * 2 + 8 * scene.n_dims)
+        # The rows of a part's reach and a gathered copy; the sums of its first row, their steps, and both together.
+        reach_px = (_RESTART_PX + rings.outer) * (_ROWS + rings.outer)
+        job_bytes = 8 * (scene.n_dims + 2) * (2 * reach_px + 2 * _ROWS * (scene.n_dims + 2))
         with threads() as pool:
             for core in ring_tiles(cube, rings, scene.n_dims, context.free_bytes // 2 - pool.count * job_bytes):
                 for window, scores in scene.scores(core, rings, pool):
@@ -153,39 +158,30 @@ class _Scene:
         if not valid.all():
             coordinates[~valid] = 0.0
         tile = RingTile(window, coordinates, valid, image, rings)
-        for rows in tiles(core.n_rows, 1, pool.count, 1):
-            part = Window(
-                core.row_start + rows.row_start, core.row_start + rows.row_stop, core.col_start, core.col_stop
-            )
-            yield part, self._part(tile, part, values, pool)
+        # Beside narrow images every thread still has a part.
+        n_parts = max(-(-core.n_cols // _RESTART_PX), min(pool.count, core.n_cols))
+        for rows in tiles(core.n_rows, core.n_cols, _ROWS, core.n_cols):
+            part = shifted(rows, core)
+            parts = [shifted(one, part) for one in tiles(*part.shape, _ROWS, -(-part.n_cols // n_parts))]
+            jobs = pool.map(lambda one: self._part(tile, one, values), parts)
+            self.n_lonely += sum(job.n_lonely for job in jobs)
+            self.n_deficient += sum(job.n_deficient for job in jobs)
+            scores = np.concatenate([job.squared for job in jobs], axis=1).astype(np.float32)
+            scores[~tile.background[part.within(window)]] = np.nan
+            yield part, scores
 
-    def _part(self, tile: RingTile, part: Window, values: Float32Array, pool: Threads) -> Float32Array:
+    def _part(self, tile: RingTile, part: Window, values: Float32Array) -> _Job:
+        """Return the distances of a part of the tile; what they are at invalid pixels means nothing."""
         place = part.within(tile.window)
-        inside = tile.background[place]
-        segments = [
-            Segment(part.row_start + one.row_start, part.col_start + one.col_start, part.col_start + one.col_stop)
-            for one in tiles(*part.shape, 1, -(-part.n_cols // -(-part.n_cols // RESTART_PX)))
-        ]
-
-        jobs = pool.map(lambda segment: self._segment(tile, segment, values), segments)
-        self.n_lonely += sum(job.n_lonely for job in jobs)
-        self.n_deficient += sum(job.n_deficient for job in jobs)
-        scores = np.concatenate([job.squared for job in jobs]).reshape(part.shape).astype(np.float32)
-        scores[~inside] = np.nan
-        return scores
-
-    def _segment(self, tile: RingTile, segment: Segment, values: Float32Array) -> _Job:
-        """Return the distances of a segment; what they are at invalid pixels means nothing."""
-        row, left = segment.row - tile.window.row_start, tile.window.col_start
-        cols = slice(segment.start - left, segment.stop - left)
-        known = tile.background[row, cols]
+        known = tile.background[place]
         if not known.any():
-            return _Job(np.zeros(len(known)), 0, 0)
-        squared, ranks = segment_distances(self.kind, tile, segment, tile.coordinates[row, cols])
-        short = [index for index in ranks if known[index]]
-        lonely = [index for index in short if ranks[index] == 0]
+            return _Job(np.zeros(known.shape), 0, 0)
+        squared, ranks = ring_distances(self.kind, tile, part)
+        short = [pixel for pixel in ranks if known[pixel]]
+        lonely = [pixel for pixel in short if ranks[pixel] == 0]
         if lonely:
-            squared[lonely] = self.image.distances(values[row, cols][lonely])
+            rows, cols = np.array(lonely).T
+            squared[rows, cols] = self.image.distances(values[place][rows, cols])
         return _Job(squared, len(lonely), len(short) - len(lonely))
 
     def warn(self, context: RunContext) -> None:
@@ -210,7 +206,7 @@ INFO = DetectorInfo(
         "shifted inside at the edge; ledoit-wolf and oas draw the covariance towards the whole image's"
     ),
     reference="Reed and Yu, IEEE Transactions on Acoustics, Speech and Signal Processing 38 (1990), 1760-1770",
-    cost="B^3 / 3 + 2 (inner + outer) B^2 flops per pixel, whatever the number of pixels in the ring",
+    cost="B^3 / 3 + ((inner + outer) / 4 + 8) B^2 flops per pixel, whatever the number of pixels in the ring",
     when=(
         "Small objects on backgrounds that change over the image. The inner window must hold the object, the outer one "
         "only its surroundings."

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..cube import BoolArray
 from ..parallel import Threads
 from ..statistics import Float64Array
-from ..windows import Window, tiles
+from ..windows import Window, shifted, tiles
 from .metric import others_squared, own_squared
 from .patches import RIDGE, WINDOW_BYTES, Distances, PatchScene, Tile
 
@@ -39,7 +39,7 @@ def small_patch_distances(scene: PatchScene, free_bytes: int, pool: Threads) -> 
         around = grid.pixels(_grown(blocks))
         tile = Tile(around, *scene.cube.read(around))
         values = np.empty((*core.shape, 3))
-        jobs = [_shifted(part, blocks) for part in tiles(*blocks.shape, 1, job_cols)]
+        jobs = [shifted(part, blocks) for part in tiles(*blocks.shape, 1, job_cols)]
         for job, result in zip(jobs, pool.map(partial(_job_distances, scene, tile), jobs)):
             values[grid.pixels(job).within(core)] = result
         yield Distances(core, values)
@@ -47,12 +47,6 @@ def small_patch_distances(scene: PatchScene, free_bytes: int, pool: Threads) -> 
 
 def _grown(blocks: Window) -> Window:
     return Window(blocks.row_start - 1, blocks.row_stop + 1, blocks.col_start - 1, blocks.col_stop + 1)
-
-
-def _shifted(part: Window, origin: Window) -> Window:
-    """Return a window counted from the corner of `origin`, counted from the image's."""
-    row, col = origin.row_start, origin.col_start
-    return Window(part.row_start + row, part.row_stop + row, part.col_start + col, part.col_stop + col)
 
 
 def _job_distances(scene: PatchScene, tile: Tile, job: Window) -> Float64Array:

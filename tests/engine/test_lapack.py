@@ -33,13 +33,27 @@ def test_gram_matrices() -> None:
     lapack.add_gram(rows, gram)
     np.testing.assert_allclose(np.triu(gram), np.triu(rows.T @ rows + 2.0), rtol=1e-13, atol=1e-14)
     assert (gram[np.tril_indices(5, -1)] == 2.0).all()
-    entering, leaving, before = rows[:3].copy(), rows[4:].copy(), gram.copy()
-    lapack.add_gram_difference(entering, leaving, gram)
-    expected = before + np.triu(rows[:3].T @ rows[:3] - rows[4:].T @ rows[4:])
-    np.testing.assert_allclose(gram, expected, rtol=1e-13, atol=1e-13)
+    before = gram.copy()
+    lapack.add_gram(rows[5:], gram, leaving=True)
+    np.testing.assert_allclose(gram, before - np.triu(rows[5:].T @ rows[5:]), rtol=1e-13, atol=1e-13)
     gram = np.full((7, 7), np.nan)
     lapack.row_gram(rows, gram)
     np.testing.assert_allclose(gram[np.triu_indices(7)], (rows @ rows.T)[np.triu_indices(7)], rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.usefixtures("_path")
+def test_differences_of_gram_matrices() -> None:
+    rng = np.random.default_rng(4)
+    entering, leaving = rng.standard_normal((2, 3, 4, 5))
+    leaving[:, 2] = entering[:, 2]
+    before = np.triu(rng.standard_normal((3, 5, 5)))
+    expected = before + np.triu(entering.swapaxes(1, 2) @ entering - leaving.swapaxes(1, 2) @ leaving)
+    gram = before.copy()
+    lapack.add_gram_differences(entering.copy(), leaving.copy(), gram)
+    np.testing.assert_allclose(gram, expected, rtol=1e-13, atol=1e-13)
+    gram = before.copy()
+    lapack.add_gram_differences(entering.copy(), entering.copy(), gram)
+    np.testing.assert_array_equal(gram, before)
 
 
 @pytest.mark.usefixtures("_path")

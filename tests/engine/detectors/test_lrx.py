@@ -183,6 +183,16 @@ def test_memory_budget_and_threads_change_nothing(covariance: str, monkeypatch: 
     np.testing.assert_allclose(tight, run(detector, array[:, :60], RunContext(budget_bytes=4 << 30)), rtol=1e-6)
 
 
+@pytest.mark.parametrize("n_rows", [1, 3, 20])
+def test_how_many_rows_are_moved_together_changes_nothing(n_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    array = scene(21, 70, 9, holes=0.1)
+    array[7, 30] *= 400.0
+    detector = make_detector("lrx", inner=3, outer=9)
+    expected = run(detector, array)
+    monkeypatch.setattr("ferd_engine.detectors.lrx._ROWS", n_rows)
+    np.testing.assert_allclose(run(detector, array), expected, rtol=1e-6)
+
+
 def test_flips_and_transposition_change_nothing() -> None:
     array = scene(16, 21, 7, holes=0.1)
     detector = make_detector("lrx", **EMPIRICAL)
