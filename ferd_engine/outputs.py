@@ -50,7 +50,7 @@ class OutputFolder:
 
     def __enter__(self) -> OutputFolder:
         folder = self.path.parent
-        _remove_stale(folder)
+        remove_stale(folder)
         try:
             self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
             self._lock = _locked(self.folder / _LOCK)
@@ -119,7 +119,7 @@ def _locked(path: Path) -> IO[bytes]:
     return file
 
 
-def _remove_stale(folder: Path) -> None:
+def remove_stale(folder: Path) -> None:
     """Remove scratch folders whose run is gone; one that cannot be judged or removed is left alone."""
     for scratch in folder.glob(_PREFIX + "*"):
         lock = scratch / _LOCK

@@ -12,6 +12,8 @@ _options = engine("options")
 
 DETECTORS = ("grx", "slrx", "lrx", "crd")
 BAND_SELECTIONS: tuple[str, ...] = _options.BAND_SELECTIONS
+BACKENDS: tuple[str, ...] = _options.BACKENDS
+DEVICES: tuple[str, ...] = _options.DEVICES
 SCALINGS: tuple[str, ...] = _options.SCALINGS
 MEANS = ("global", "local")
 CONNECTEDNESS: tuple[str, ...] = tuple(str(n) for n in sorted(_options.CONNECTEDNESS, reverse=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .paths import PLUGIN_FOLDER
@@ -18,6 +19,11 @@ _ENGINE = f"{__package__}.ferd_engine" if (PLUGIN_FOLDER / "ferd_engine").is_dir
 def engine(part: str = "") -> ModuleType:
     """Return the engine's front door, or one of its modules: `engine("options")`."""
     return import_module(f"{_ENGINE}.{part}" if part else _ENGINE)
+
+
+def engine_folder() -> Path:
+    """Return the folder of the engine that this plugin uses."""
+    return Path(str(engine().__file__)).parent
 
 
 def missing_packages() -> list[str]:

@@ -11,8 +11,11 @@ from qgis.PyQt.QtCore import QCoreApplication
 
 from ..choices import AUTO_MODEL
 from ..engine import engine
-from ..feedback import FeedbackProgress, push_report
+from ..feedback import push_report
 from ..regions import region_mask, to_raster
+from ..runtime.interpreter import Interpreter
+from ..runtime.jobs import WorkerError
+from ..runtime.runs import choose_python, run_engine
 from ..source import UnusableLayerError, gdal_path, gdal_source, has_own_nodata
 from . import parameters as p
 from .algorithm import FerdAlgorithm
@@ -37,6 +40,7 @@ class EngineAlgorithm(FerdAlgorithm):
         self._input_path = ""
         self._options: Any = None
         self._crs: Any = None
+        self._python: Interpreter | None = None
 
     def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
         fits, reason = super().checkParameterValues(parameters, context)
@@ -75,18 +79,17 @@ class EngineAlgorithm(FerdAlgorithm):
                     translate("FERD", "The output {path} is the input itself: choose another name.").format(path=output)
                 )
         errors = engine("errors")
-        run = getattr(engine(), self.ENGINE_FUNCTION)
         try:
             options = replace(
                 self._options,
                 mask=self._mask(parameters, context, feedback),
                 **{option: outputs.get(name) for name, option in self.EXTRA_OUTPUTS.items()},
             )
-            report = run(self._source, outputs[p.OUTPUT], progress=FeedbackProgress(feedback), options=options)
+            report = run_engine(self.ENGINE_FUNCTION, self._source, outputs[p.OUTPUT], options, self._python, feedback)
         except errors.Cancelled:
             feedback.pushInfo(translate("FERD", "Cancelled; nothing was written."))
             return {}
-        except (UnusableLayerError, errors.FerdError) as error:
+        except (UnusableLayerError, WorkerError, errors.FerdError) as error:
             raise QgsProcessingException(str(error)) from error
         push_report(report, feedback)
         self.style_outputs(outputs, context)
@@ -107,8 +110,9 @@ class EngineAlgorithm(FerdAlgorithm):
             "scaling": self.parameterAsEnumString(parameters, p.SCALING, context),
             "mask": None if mask is None else gdal_source(mask),
             "memory": f"{self.parameterAsInt(parameters, p.MEMORY, context)}MiB",
-            # torch stays out of QGIS's process; Processing asks before it overwrites a file.
-            "backend": "numpy",
+            "backend": self.parameterAsEnumString(parameters, p.BACKEND, context),
+            "device": self.parameterAsEnumString(parameters, p.DEVICE, context),
+            # Processing asks before it overwrites a file.
             "overwrite": True,
         }
 
@@ -154,4 +158,5 @@ class EngineAlgorithm(FerdAlgorithm):
         options = self.engine_options(parameters, context)
         self._options = getattr(engine("options"), self.OPTIONS_CLASS)(**options)
         self.check_options(self._options, layer.bandCount())
+        self._python = choose_python(self._options, enhances=self.needs_model(self._options))
         return layer

@@ -19,7 +19,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QCoreApplication
 
-from ..choices import AUTO_MODEL, BAND_SELECTIONS, DEFAULT_MEMORY_MIB, MIN_MEMORY_MIB, SCALINGS
+from ..choices import AUTO_MODEL, BACKENDS, BAND_SELECTIONS, DEFAULT_MEMORY_MIB, DEVICES, MIN_MEMORY_MIB, SCALINGS
 from ..compat import ADVANCED, VECTOR_POLYGON
 
 translate = QCoreApplication.translate
@@ -32,6 +32,8 @@ SCALING = "SCALING"
 MASK = "MASK"
 REGION = "REGION"
 MEMORY = "MEMORY"
+BACKEND = "BACKEND"
+DEVICE = "DEVICE"
 OUTPUT = "OUTPUT"
 
 _MODEL_WIDGET = "ferd_qgis_plugin.model_widget.ModelWidgetWrapper"
@@ -68,6 +70,8 @@ def advanced() -> list[QgsProcessingParameterDefinition]:
         QgsProcessingParameterNumber(
             MEMORY, translate("FERD", "Memory budget (MiB)"), defaultValue=DEFAULT_MEMORY_MIB, minValue=MIN_MEMORY_MIB
         ),
+        choice(BACKEND, translate("FERD", "Backend"), BACKENDS),
+        choice(DEVICE, translate("FERD", "Device of the PyTorch worker"), DEVICES),
     ]
     return [as_advanced(definition) for definition in definitions]
 

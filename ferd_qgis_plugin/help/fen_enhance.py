@@ -29,7 +29,8 @@ def fen_help() -> AlgorithmHelp:
             translate(
                 "FERD",
                 "FEN is a convolutional network with a receptive field of 3 pixels on each side. It runs in NumPy "
-                "inside QGIS: nothing has to be installed.",
+                "inside QGIS, where nothing has to be installed, or in a PyTorch worker, which is faster and can use a "
+                "graphics card.",
             ),
         ],
         references=[paper()],

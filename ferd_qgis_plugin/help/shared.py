@@ -63,6 +63,17 @@ def advanced_help() -> dict[str, str]:
             "How much memory the run may take for its arrays, in MiB. Less memory means smaller blocks and more "
             "scratch disk; the result is the same.",
         ),
+        "BACKEND": translate(
+            "FERD",
+            "What runs FEN: numpy, inside QGIS; torch, the PyTorch worker, another Python that is set up in Settings, "
+            "Options, FERD; or auto, the worker where there is one, else numpy. Results agree to 1e-4 of the largest "
+            "value.",
+        ),
+        "DEVICE": translate(
+            "FERD",
+            "Where PyTorch computes: auto (a graphics card that CUDA knows, where there is one), cpu or cuda. Only for "
+            "the PyTorch worker.",
+        ),
     }
 
 

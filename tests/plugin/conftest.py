@@ -54,6 +54,8 @@ def qgis_app(profile):
     pytest.importorskip("qgis.core", reason="QGIS's Python is not there")
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     os.environ["QGIS_CUSTOM_CONFIG_PATH"] = str(profile)
+    # The user's own models and environment are none of the tests' business.
+    os.environ["XDG_DATA_HOME"] = str(profile / "data")
     from qgis.core import QgsApplication
 
     app = QgsApplication([], True, str(profile))
@@ -74,6 +76,8 @@ def plugin(qgis_app, profile):
     Processing.initialize()
     instance = importlib.import_module(PLUGIN).classFactory(None)
     instance.initGui()
+    # The tests' Python may have torch; QGIS's own has not, and without a named Python runs stay inside.
+    importlib.import_module(f"{PLUGIN}.runtime.interpreter").find_spec = lambda name: None
     yield instance
     instance.unload()
 

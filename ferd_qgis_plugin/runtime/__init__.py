@@ -1,0 +1,1 @@
+"""Another Python for what must not run inside QGIS: PyTorch."""
