@@ -14,4 +14,4 @@ def classFactory(iface: QgisInterface | None) -> FerdPlugin:
     """Return the plugin; `iface` is None where QGIS runs without a window (`qgis_process`)."""
     from .plugin import FerdPlugin
 
-    return FerdPlugin()
+    return FerdPlugin(iface)

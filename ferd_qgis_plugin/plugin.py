@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qgis.core import QgsApplication
 
 from .provider import FerdProvider
 
+if TYPE_CHECKING:
+    from qgis.gui import QgisInterface
+
+    from .options_page import OptionsFactory
+
 
 class FerdPlugin:
-    """What QGIS loads. It has no window of its own: everything is in the Processing Toolbox."""
+    """What QGIS loads: everything is in the Processing Toolbox, but for one page in QGIS's options."""
 
-    def __init__(self) -> None:
+    def __init__(self, iface: QgisInterface | None = None) -> None:
+        self._iface = iface
         self._provider: FerdProvider | None = None
+        self._options: OptionsFactory | None = None
 
     def initProcessing(self) -> None:
         """Register the provider; `qgis_process` calls this alone."""
@@ -21,9 +30,17 @@ class FerdPlugin:
     def initGui(self) -> None:
         """Start in a QGIS with a window."""
         self.initProcessing()
+        if self._iface is not None:
+            from .options_page import OptionsFactory
+
+            self._options = OptionsFactory()
+            self._iface.registerOptionsWidgetFactory(self._options)
 
     def unload(self) -> None:
-        """Take the provider away again."""
+        """Take provider and page away again."""
+        if self._options is not None and self._iface is not None:
+            self._iface.unregisterOptionsWidgetFactory(self._options)
+            self._options = None
         if self._provider is not None:
             QgsApplication.processingRegistry().removeProvider(self._provider)
             self._provider = None

@@ -13,6 +13,9 @@ from .settings import environment_folder, named_python
 
 translate = QCoreApplication.translate
 
+# Left in an environment once everything is in it.
+READY_FILE = "ferd-ready"
+
 
 @dataclass(frozen=True)
 class Interpreter:
@@ -30,8 +33,13 @@ def worker_python() -> Interpreter | None:
     named = named_python()
     if named:
         return Interpreter(named, translate("FERD", "named on the settings page"))
+    return unnamed_python()
+
+
+def unnamed_python() -> Interpreter | None:
+    """Return the Python for the worker where the user names none."""
     managed = python_of(environment_folder())
-    if managed.is_file():
+    if managed.is_file() and (environment_folder() / READY_FILE).is_file():
         return Interpreter(str(managed), translate("FERD", "managed environment"))
     own = base_python()
     if own is not None and find_spec("torch") is not None:

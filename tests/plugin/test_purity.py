@@ -23,6 +23,7 @@ ALLOWED = {
     "os",
     "osgeo",
     "pathlib",
+    "shutil",
     "types",
     "typing",
 }

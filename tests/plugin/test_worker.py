@@ -274,6 +274,9 @@ def test_which_python_is_taken(part, name_python, tmp_path, monkeypatch):
     monkeypatch.setattr(interpreter, "environment_folder", lambda: tmp_path)
     managed.parent.mkdir()
     managed.touch()
+    # Half an environment is none.
+    assert interpreter.worker_python().path == own
+    (tmp_path / interpreter.READY_FILE).touch()
     assert interpreter.worker_python().path == str(managed)
     name_python("/opt/python")
     assert interpreter.worker_python().path == "/opt/python"
