@@ -1,10 +1,11 @@
-"""GRX, SLRX, LRX and CRD beside the GEMM bound, Spectral Python's RX and a per-pixel loop, in one run on a seeded cube.
+"""GRX, SLRX, LRX and CRD beside the GEMM bound, Spectral Python, Orfeo and per-pixel loops, in one run.
 
-    python benchmarks/rx.py [--rows 100 --cols 100 --bands 200]
+    python benchmarks/rx.py [SCENE.mat] [--rows 100 --cols 100 --bands 200] [--only grx slrx lrx crd orfeo]
 
-Spectral Python is measured where it is installed; its local RX on the first rows alone (--peer-rows), against LRX on
-the same rows. The loop inverts the covariances of each block once and then goes
-through the pixels one by one. Each peer's answer is compared with ours.
+The cube is seeded, or the array `data` of SCENE.mat. Slow peers are measured on a part of it (--peer-rows; 40 columns
+for Orfeo), against ours on the same part. Spectral Python's figures contain its statistics, as ours do; both may use
+all threads. Each peer's answer is compared with ours; a peer that is not installed is left out. The SLRX loop inverts
+the covariances of each block once and then goes through the pixels one by one; the CRD loop inverts a matrix a pixel.
 """
 
 from __future__ import annotations
@@ -13,20 +14,30 @@ import argparse
 import contextlib
 import io
 import platform
+import shutil
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 from typing import Callable
 
 import numpy as np
 import scipy.linalg
 import scipy.ndimage
+from osgeo import gdal
 
 from ferd_engine.context import RunContext
 from ferd_engine.cube import MaskedCube, ScratchCube
 from ferd_engine.detectors import make_detector
 from ferd_engine.detectors.rings import outer_for_rank, shifted_interval
-from ferd_engine.parallel import thread_count
+from ferd_engine.parallel import thread_count, threads
+from ferd_engine.raster.array_source import load_mat
 from ferd_engine.statistics import Moments
 from ferd_engine.windows import Window, whole
+
+PARTS = ("grx", "slrx", "lrx", "crd", "orfeo")
+INNER = 11
+ORFEO_COLS = 40
 
 
 class ArraySink:
@@ -66,10 +77,11 @@ def as_cube(array: np.ndarray) -> MaskedCube:
 
 def detect(name: str, cube: MaskedCube, array: np.ndarray, **options: object) -> np.ndarray:
     """Return the scores of a detector, statistics included."""
-    moments = Moments(array.shape[2])
-    moments.add(array.reshape(-1, array.shape[2]))
     sink = ArraySink(array.shape[:2])
-    make_detector(name, **options).score(cube, moments, sink, RunContext(budget_bytes=8 << 30))
+    with threads():
+        moments = Moments(array.shape[2])
+        moments.add(array.reshape(-1, array.shape[2]))
+        make_detector(name, **options).score(cube, moments, sink, RunContext(budget_bytes=8 << 30))
     return sink.scores
 
 
@@ -126,43 +138,98 @@ def gemm_flops_per_second() -> float:
     return 2.0 * 2000**3 / best_seconds(lambda: scipy.linalg.blas.dgemm(1.0, matrix, matrix), 5)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=100)
-    parser.add_argument("--cols", type=int, default=100)
-    parser.add_argument("--bands", type=int, default=200)
-    parser.add_argument("--peer-rows", type=int, default=30)
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    array = seeded_cube(options.rows, options.cols, options.bands)
-    n_pixels, n_bands = options.rows * options.cols, options.bands
-    print(f"{platform.processor() or platform.machine()}, {thread_count()} threads, numpy {np.__version__}, ", end="")
-    print(f"scipy {scipy.__version__}; cube {options.rows} x {options.cols} x {n_bands} float32")
+def line(what: str, seconds: float, remark: str = "") -> None:
+    print(f"{what:<36}{seconds * 1e3:11.1f} ms   {remark}".rstrip())
 
-    cube = as_cube(array)
+
+def measure_grx(cube: MaskedCube, array: np.ndarray, repeats: int) -> None:
+    """Print the seconds of GRX, of Spectral Python's, and of 2 N B^2 + B^3 / 3 operations at GEMM's rate."""
+    n_pixels, n_bands = array.shape[0] * array.shape[1], array.shape[2]
     flops = gemm_flops_per_second()
-    grx = best_seconds(lambda: detect("grx", cube, array), options.repeats)
     bound = (2.0 * n_pixels * n_bands**2 + n_bands**3 / 3.0) / flops
-    print(f"float64 GEMM   {flops / 1e9:9.1f} GFLOP/s")
-    print(f"grx            {grx * 1e3:9.1f} ms   {grx / bound:6.2f} x the GEMM bound of {bound * 1e3:.1f} ms")
-    try:
+    ours = best_seconds(lambda: detect("grx", cube, array), repeats)
+    line(f"GEMM bound at {flops / 1e9:.1f} GFLOP/s", bound)
+    line("grx", ours, f"{ours / bound:.2f} x the bound")
+    with contextlib.suppress(ImportError):
         import spectral
-    except ImportError:
-        print("Spectral Python is not installed: not measured")
-    else:
-        peer = best_seconds(lambda: spectral.rx(array), options.repeats)
-        np.testing.assert_allclose(detect("grx", cube, array), spectral.rx(array.astype(np.float64)), rtol=1e-5)
-        print(f"spectral.rx    {peer * 1e3:9.1f} ms   {peer / grx:6.2f} x grx")
 
-    slrx = best_seconds(lambda: detect("slrx", cube, array), options.repeats)
-    print(f"slrx           {slrx * 1e3:9.1f} ms")
+        peer = best_seconds(lambda: spectral.rx(array), repeats)
+        np.testing.assert_allclose(detect("grx", cube, array), spectral.rx(array.astype(np.float64)), rtol=1e-5)
+        line("spectral.rx", peer, f"{peer / ours:.2f} x grx")
+
+
+def measure_slrx(cube: MaskedCube, array: np.ndarray, part: np.ndarray, repeats: int) -> None:
+    """Print the seconds of SLRX, and on a part of a loop over pixels."""
+    side = max(array.shape[0] // 25, 2)
+    line(f"slrx, blocks of {side}", best_seconds(lambda: detect("slrx", cube, array), repeats))
+    small = as_cube(part)
+    ours = best_seconds(lambda: detect("slrx", small, part, block=side), repeats)
     start = time.perf_counter()
-    reference = loop_slrx(array, max(options.rows // 25, 2))
-    loop = time.perf_counter() - start
-    np.testing.assert_allclose(detect("slrx", cube, array), reference, rtol=1e-5, atol=1e-6 * reference.max())
-    print(f"loop over pixels {loop * 1e3:7.1f} ms   {loop / slrx:6.2f} x slrx")
-    measure_lrx(cube, array, options.peer_rows, min(options.repeats, 3))
-    measure_crd(np.ascontiguousarray(array[:64, :64]), min(options.repeats, 3))
+    expected = loop_slrx(part, side)
+    peer = time.perf_counter() - start
+    np.testing.assert_allclose(detect("slrx", small, part, block=side), expected, rtol=1e-5, atol=1e-6 * expected.max())
+    line(f"slrx, {size(part)}", ours)
+    line("loop over pixels", peer, f"{peer / ours:.1f} x slrx")
+
+
+def measure_lrx(cube: MaskedCube, array: np.ndarray, part: np.ndarray, repeats: int) -> None:
+    """Print the seconds of LRX, and on a part of Spectral Python's."""
+    for covariance in ("empirical", "ledoit-wolf", "oas", "pca:20"):
+        options = windows(array) | {"covariance": covariance}
+        seconds = best_seconds(lambda options=options: detect("lrx", cube, array, **options), repeats)
+        line(f"lrx {INNER}/{options['outer']} {covariance}", seconds)
+    with contextlib.suppress(ImportError):
+        import spectral
+
+        start = time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()):
+            expected = spectral.rx(part.astype(np.float64), window=(INNER, windows(part)["outer"]))
+        peer = time.perf_counter() - start
+        compare_lrx("spectral.rx", part, expected, peer, repeats, np.s_[:, :])
+
+
+def compare_lrx(
+    name: str, part: np.ndarray, expected: np.ndarray, peer: float, repeats: int, place: tuple[slice, slice]
+) -> None:
+    """Compare LRX with a peer's scores of a part of the cube, where they mean the same, and print both times."""
+    small, options = as_cube(part), windows(part) | {"covariance": "empirical"}
+    ours = best_seconds(lambda: detect("lrx", small, part, **options), repeats)
+    np.testing.assert_allclose(detect("lrx", small, part, **options)[place], expected[place], rtol=1e-4)
+    line(f"lrx empirical, {size(part)}", ours)
+    line(name, peer, f"{peer / ours:.1f} x lrx")
+
+
+def measure_orfeo(part: np.ndarray, repeats: int) -> None:
+    """Print the seconds of `otbcli_LocalRxDetection` from file to file, beside LRX in memory.
+
+    At the image's edge Orfeo repeats the outermost pixels, so only pixels whose windows fit are compared.
+    """
+    if shutil.which("otbcli_LocalRxDetection") is None:
+        print("Orfeo (package otb-bin) is not installed: not measured")
+        return
+    inner, outer = INNER, windows(part)["outer"]
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "cube.tif"), Path(folder, "scores.tif")
+        raster = gdal.GetDriverByName("GTiff").Create(str(source), *part.shape[1::-1], part.shape[2], gdal.GDT_Float32)
+        raster.WriteArray(np.ascontiguousarray(part.transpose(2, 0, 1)))
+        raster = None
+        radii = ["-ir", str(inner // 2), "-er", str(outer // 2)]
+        start = time.perf_counter()
+        subprocess.run(
+            ["otbcli_LocalRxDetection", "-in", source, "-out", target, "float", *radii], check=True, capture_output=True
+        )
+        seconds = time.perf_counter() - start
+        scores = gdal.Open(str(target)).ReadAsArray()
+    edge = outer // 2
+    compare_lrx("otbcli_LocalRxDetection", part, scores, seconds, repeats, np.s_[edge:-edge, edge:-edge])
+
+
+def windows(array: np.ndarray) -> dict[str, int]:
+    return {"inner": INNER, "outer": outer_for_rank(INNER, array.shape[2])}
+
+
+def size(array: np.ndarray) -> str:
+    return " x ".join(map(str, array.shape))
 
 
 def measure_crd(array: np.ndarray, repeats: int) -> None:
@@ -174,32 +241,39 @@ def measure_crd(array: np.ndarray, repeats: int) -> None:
     peer = time.perf_counter() - start
     # The explicit inverse of the peer loses digits.
     np.testing.assert_allclose(detect("crd", cube, array), expected, rtol=1e-3)
-    size = " x ".join(map(str, array.shape))
-    print(f"crd 11/15, {size}: {ours * 1e3:.1f} ms, direct {peer * 1e3:.1f} ms, {peer / ours:.1f} x crd")
+    line(f"crd 11/15, {size(array)}", ours)
+    line("direct", peer, f"{peer / ours:.1f} x crd")
 
 
-def measure_lrx(cube: MaskedCube, array: np.ndarray, peer_rows: int, repeats: int) -> None:
-    """Print the seconds of LRX with windows that Spectral Python can use too, and its own on the first rows."""
-    inner, outer = 11, outer_for_rank(11, array.shape[2])
-    for covariance in ("empirical", "ledoit-wolf", "oas", "pca:20"):
-        windows = {"inner": inner, "outer": outer, "covariance": covariance}
-        seconds = best_seconds(lambda windows=windows: detect("lrx", cube, array, **windows), repeats)
-        print(f"lrx {inner}/{outer} {covariance:<12}{seconds * 1e3:9.1f} ms")
-    try:
-        import spectral
-    except ImportError:
-        return
-    part = np.ascontiguousarray(array[: max(peer_rows, outer)])
-    windows = {"inner": inner, "outer": outer, "covariance": "empirical"}
-    ours = best_seconds(lambda: detect("lrx", as_cube(part), part, **windows), repeats)
-    start = time.perf_counter()
-    with contextlib.redirect_stdout(io.StringIO()):
-        expected = spectral.rx(part.astype(np.float64), window=(inner, outer))
-    peer = time.perf_counter() - start
-    np.testing.assert_allclose(detect("lrx", as_cube(part), part, **windows), expected, rtol=1e-4)
-    print(
-        f"the first {len(part)} rows: lrx {ours * 1e3:.1f} ms, spectral.rx {peer * 1e3:.1f} ms, {peer / ours:.1f} x lrx"
-    )
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scene", nargs="?", help="a .mat file with a cube `data`")
+    parser.add_argument("--rows", type=int, default=100)
+    parser.add_argument("--cols", type=int, default=100)
+    parser.add_argument("--bands", type=int, default=200)
+    parser.add_argument("--peer-rows", type=int, default=25, help="rows for Spectral Python's local RX and Orfeo")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    options = parser.parse_args()
+    gdal.UseExceptions()
+    if options.scene:
+        array = np.ascontiguousarray(load_mat(options.scene, "data", n_dims=3), dtype=np.float32)
+    else:
+        array = seeded_cube(options.rows, options.cols, options.bands)
+    print(f"{platform.processor() or platform.machine()}, {thread_count()} threads, numpy {np.__version__}, ", end="")
+    print(f"scipy {scipy.__version__}; cube {size(array)} float32")
+    cube, few = as_cube(array), min(options.repeats, 3)
+    part = np.ascontiguousarray(array[: max(options.peer_rows, windows(array)["outer"] + 2)])
+    if "grx" in options.only:
+        measure_grx(cube, array, options.repeats)
+    if "slrx" in options.only:
+        measure_slrx(cube, array, np.ascontiguousarray(array[:100, :100]), options.repeats)
+    if "lrx" in options.only:
+        measure_lrx(cube, array, np.ascontiguousarray(part[:, :100]), few)
+    if "crd" in options.only:
+        measure_crd(np.ascontiguousarray(array[:64, :64]), few)
+    if "orfeo" in options.only:
+        measure_orfeo(np.ascontiguousarray(part[:, :ORFEO_COLS]), few)
 
 
 if __name__ == "__main__":

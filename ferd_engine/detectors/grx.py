@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..context import RunContext
 from ..cube import Cube, ScoreSink
 from ..errors import InputError, UsageError
+from ..overlap import one_ahead
 from ..progress import ProgressSpan
 from ..statistics import Moments
 from .blocks import blocks, score_valid
@@ -68,11 +69,11 @@ class Grx:
             score_local_mean(cube, distance, self._side, sink, context, progress)
             progress.step(1.0, "GRX")
             return None
-        # A block, its valid pixels and their scores; half of the memory, since other passes hold buffers of their own.
-        bytes_per_pixel = 8 * cube.n_bands + 16
-        for window in blocks(cube, bytes_per_pixel, context.free_bytes // 2):
+        # A block, its valid pixels, the next block and the scores; half of the memory, since other passes hold buffers.
+        bytes_per_pixel = 12 * cube.n_bands + 24
+        for window, block in one_ahead(cube.read, blocks(cube, bytes_per_pixel, context.free_bytes // 2)):
             progress.step(window.row_start / cube.n_rows, "GRX")
-            sink.write(window, score_valid(*cube.read(window), distance.distances))
+            sink.write(window, score_valid(*block, distance.distances))
         progress.step(1.0, "GRX")
         return None if option.kind in ("ledoit-wolf", "oas") else ScoreDistribution(max(distance.rank, 1))
 
