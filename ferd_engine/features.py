@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .blocking import block_shape, blocks
+from .blocking import block_shape
 from .context import RunContext
 from .cube import BoolArray, Float32Array
-from .fen.backend import Backend
+from .fen.backend import Backend, Carry
 from .overlap import one_ahead
 from .progress import ProgressSpan
 from .raster import Source
 from .scaling import Scaling
 from .scan import valid_mask
-from .windows import Window, expand, reflected
+from .windows import Window, columns_of_tiles, expand, reflected
 
 
 class SourceCube:
@@ -38,6 +39,37 @@ class SourceCube:
         valid = valid_mask(values)
         values[~valid] = 0.0
         return values, valid
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """Scaled values of the window `core` with its halo, and validity of `outer`, what of these lies in the image."""
+
+    core: Window
+    outer: Window
+    padded: Float32Array
+    valid: BoolArray
+
+
+class _Ring:
+    """Arrays that are used in turn: fresh memory would cost more than the arithmetic on it.
+
+    Three, since one is filled, one waits, and one is with its user.
+    """
+
+    SIZE = 3
+
+    def __init__(self) -> None:
+        self._arrays: list[Float32Array] = [np.empty((0, 0, 0), dtype=np.float32) for _ in range(self.SIZE)]
+
+    def next(self, shape: tuple[int, int, int]) -> Float32Array:
+        """Return the array that was given out longest ago; its values mean nothing."""
+        array = self._arrays.pop(0)
+        if array.shape != shape:
+            del array
+            array = np.empty(shape, dtype=np.float32)
+        self._arrays.append(array)
+        return array
 
 
 class Enhancer:
@@ -62,10 +94,10 @@ class Enhancer:
         self._mean = mean.astype(source.dtype)
         self._backend = backend
         self._halo_px = halo_px
-        # One block is read while the other is computed.
-        self._buffers: list[Float32Array] = [np.empty((0, 0, 0), dtype=np.float32) for _ in range(2)]
-        # One block is computed while the caller writes the other.
-        self._outs: list[Float32Array] = [np.empty((0, 0, 0), dtype=np.float32) for _ in range(2)]
+        self._paddeds = _Ring()
+        self._outs = _Ring()
+        # The block that was scaled last, for the one below it.
+        self._last: _Scaled | None = None
 
     def shape(self, context: RunContext, bytes_per_value: int) -> tuple[int, int]:
         """Return rows and columns of the blocks; `bytes_per_value` is what the caller needs beside each block."""
@@ -73,53 +105,71 @@ class Enhancer:
         itemsize = np.dtype(self._source.dtype).itemsize
 
         def block_bytes(rows: int, cols: int) -> int:
-            # Two scaled blocks with their halo; where float32 does not hold the values as read, these beside one.
-            per_padded = n_bands * (8 if itemsize == 4 else 8 + itemsize) + n_bands + 1
+            # Where float32 does not hold the values as read, these beside the scaled ones; and what is valid.
+            per_padded = n_bands * (4 * _Ring.SIZE + (0 if itemsize == 4 else itemsize) + 1) + 2
             reading = (rows + 2 * halo) * (cols + 2 * halo) * per_padded
-            return reading + self._backend.working_bytes(rows, cols) + rows * cols * n_bands * bytes_per_value
+            # The backend counts one result itself.
+            results = rows * cols * n_bands * (4 * (_Ring.SIZE - 1) + bytes_per_value)
+            return reading + self._backend.working_bytes(rows, cols) + results
 
         return block_shape(self._source, n_bands, context.free_bytes * 7 // 8, block_bytes, halo)
 
     def run(self, context: RunContext, bytes_per_value: int) -> Iterator[tuple[Window, Float32Array, BoolArray]]:
         """Yield (window, enhanced values (rows, cols, bands), validity) until the image is covered.
 
-        The values are the caller's until it asks for the block after the next.
+        While the caller works on a block the next is computed and the one after it read. The values are the caller's
+        until it asks for the block after the next.
         """
-        n_bands = len(self._numbers)
         progress = ProgressSpan(context.progress, 0.0, 1.0)
-        windows = blocks(self._source, self.shape(context, bytes_per_value))
-        for (done, window), (scaled, valid) in one_ahead(lambda block: self._scaled(block[1]), windows):
-            progress.step(done, "FEN")
-            self._outs.reverse()
-            if self._outs[0].shape != (*window.shape, n_bands):
-                self._outs[0] = np.empty((*window.shape, n_bands), dtype=np.float32)
-            yield window, self._backend.enhance(scaled, self._outs[0], progress.check), valid
+        n_pixels = self._source.n_rows * self._source.n_cols
+        shape = self.shape(context, bytes_per_value)
+        scaled = one_ahead(self._scaled, columns_of_tiles(self._source.n_rows, self._source.n_cols, *shape))
+        carry = Carry()
+        # An image of one block is cut for the threads as suits it best, since there is nothing to carry.
+        carries = shape[0] < self._source.n_rows
+
+        def enhance(block: _Scaled) -> tuple[Float32Array, BoolArray]:
+            nonlocal carry
+            if block.core.row_start == 0:
+                carry = Carry()
+            out = self._outs.next((*block.core.shape, len(self._numbers)))
+            return self._backend.enhance(block.padded, out, progress.check, carry if carries else None), block.valid
+
+        done = 0
+        for block, (values, valid) in one_ahead(enhance, (block for _, block in scaled)):
+            progress.step(done / n_pixels, "FEN")
+            yield block.core, values, valid[block.core.within(block.outer)]
+            done += block.core.n_pixels
         progress.step(1.0, "FEN")
 
-    def _scaled(self, core: Window) -> tuple[Float32Array, BoolArray]:
-        """Return the scaled values of a window with its halo, mirrored at the image's edge, and the core's validity.
-
-        The array is used again for the block after the next: fresh memory would cost more than the arithmetic on it.
-        """
+    def _scaled(self, core: Window) -> _Scaled:
+        """Return the scaled values of a window with its halo, mirrored at the image's edge."""
         halo = self._halo_px
-        n_rows, n_cols = self._source.n_rows, self._source.n_cols
-        outer = expand(core, halo, n_rows, n_cols)
-        shape = (core.n_rows + 2 * halo, core.n_cols + 2 * halo, len(self._numbers))
-        self._buffers.reverse()
-        if self._buffers[0].shape != shape:
-            self._buffers[0] = np.empty(shape, dtype=np.float32)
-        padded = self._buffers[0]
-        top, left = outer.row_start - core.row_start + halo, outer.col_start - core.col_start + halo
-        inside = padded[top : top + outer.n_rows, left : left + outer.n_cols]
-        values, complete = self._source.read(outer, self._numbers, inside if self._source.dtype == np.float32 else None)
-        valid = np.ones(core.shape, dtype=bool)
-        if not complete:
-            outer_valid = valid_mask(values)
-            values[~outer_valid] = self._mean
-            valid = outer_valid[core.within(outer)].copy()
-        self._scaling.apply(values, inside)
+        outer = expand(core, halo, self._source.n_rows, self._source.n_cols)
+        padded = self._paddeds.next((core.n_rows + 2 * halo, core.n_cols + 2 * halo, len(self._numbers)))
+        valid = np.ones(outer.shape, dtype=bool)
+        last, new = self._last, outer
+        if last is not None and last.core.row_stop == core.row_start and last.core.col_start == core.col_start:
+            # The halo's rows of both blocks are the same ones.
+            padded[: 2 * halo] = last.padded[-2 * halo :]
+            new = outer._replace(row_start=last.outer.row_stop)
+            valid[: new.row_start - outer.row_start] = last.valid[outer.row_start - last.outer.row_start :]
+        if new.n_rows:
+            row, col = new.row_start - core.row_start + halo, new.col_start - core.col_start + halo
+            self._read_scaled(new, padded[row : row + new.n_rows, col : col + new.n_cols], valid[-new.n_rows :])
         self._mirror(padded, core, outer)
-        return padded, valid
+        self._last = _Scaled(core, outer, padded, valid)
+        return self._last
+
+    def _read_scaled(self, window: Window, scaled: Float32Array, valid: BoolArray) -> None:
+        """Read a window into `scaled` (rows, cols, bands), the mean spectrum where invalid, and into `valid`."""
+        values, complete = self._source.read(
+            window, self._numbers, scaled if self._source.dtype == np.float32 else None
+        )
+        if not complete:
+            valid[...] = valid_mask(values)
+            values[~valid] = self._mean
+        self._scaling.apply(values, scaled)
 
     def _mirror(self, padded: Float32Array, core: Window, outer: Window) -> None:
         """Fill what lies outside the image with its mirror image, columns first so that the corners follow."""

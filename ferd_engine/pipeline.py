@@ -143,9 +143,9 @@ def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, conte
 def _store_enhanced(enhancer: Enhancer, store: ScratchCube, n_bands: int, context: RunContext) -> Moments:
     """Run FEN once over the image into `store`, NaN where invalid; return the moments of the enhanced pixels."""
     moments = Moments(n_bands)
-    # Beside each value of a block: the block that is being written, and a copy among the valid pixels.
+    # Beside each value of a block: a copy among the valid pixels.
     with one_behind(store.write) as write:
-        for window, values, valid in enhancer.run(context, bytes_per_value=8):
+        for window, values, valid in enhancer.run(context, bytes_per_value=4):
             if valid.all():
                 moments.add(values.reshape(-1, n_bands))
             else:
@@ -166,8 +166,8 @@ def run_enhancement(
     with context.part(0.0, _SCAN_PART):
         plan = make_plan(source, options, enhance=True, context=context)
     enhancer, backend = open_enhancer(source, plan, options)
-    # Beside each value of a block: the block that is being written, and its copies in the order of the output.
-    bytes_per_value = 12
+    # Beside each value of a block: its copies in the order of the output.
+    bytes_per_value = 8
     sink = open_sink(plan, enhancer.shape(context, bytes_per_value)[0])
     with context.part(_SCAN_PART, 1.0), one_behind(sink.write) as write:
         for window, values, valid in enhancer.run(context, bytes_per_value):

@@ -73,6 +73,17 @@ def shifted(part: Window, origin: Window) -> Window:
     return Window(part.row_start + row, part.row_stop + row, part.col_start + col, part.col_stop + col)
 
 
+def columns_of_tiles(n_rows: int, n_cols: int, tile_rows: int, tile_cols: int) -> Iterator[Window]:
+    """Yield the windows of `tiles` in column-major order: down the image first.
+
+    >>> [tuple(w) for w in columns_of_tiles(3, 4, 2, 2)]
+    [(0, 2, 0, 2), (2, 3, 0, 2), (0, 2, 2, 4), (2, 3, 2, 4)]
+    """
+    for col in range(0, n_cols, tile_cols):
+        for row in range(0, n_rows, tile_rows):
+            yield Window(row, min(row + tile_rows, n_rows), col, min(col + tile_cols, n_cols))
+
+
 def expand(window: Window, halo_px: int, n_rows: int, n_cols: int) -> Window:
     """Return the window grown by `halo_px` on each side, cut off at the image's edge."""
     return Window(

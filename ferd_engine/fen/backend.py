@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from .bundle import Model
 
 TORCH_HINT = 'add it with: python -m pip install "torch>=2.6"'
+
+
+@dataclass
+class Carry:
+    """What a backend keeps from a block for the one right below it; only the backend that fills it reads it."""
+
+    state: Any = None
 
 
 class Backend(Protocol):
@@ -33,6 +41,7 @@ class Backend(Protocol):
         block: NDArray[np.float32],
         out: NDArray[np.float32] | None = None,
         check: Callable[[], None] | None = None,
+        carry: Carry | None = None,
     ) -> NDArray[np.float32]:
         """Return the enhanced block: head output plus scaled input.
 
@@ -40,6 +49,8 @@ class Backend(Protocol):
             `architecture.halo_px` pixels holds the neighbours, mirrored at the image's edge. It is not changed.
         out : where the result goes, C-contiguous float32 (rows, cols, B); a fresh array without it.
         check : called many times a second, in any thread; what it raises ends the call, as for a cancelled run.
+        carry : one for blocks of the same columns that follow each other downwards without a gap, given with each of
+            them: rows that two of them share are then computed once. The result is the same.
         Returns (rows, cols, B) float32.
         """
 

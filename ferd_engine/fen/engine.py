@@ -9,7 +9,8 @@ that read them, so that a layer costs one pass over its output. A residual addit
 the shortcut.
 
 A job is a strip of the image, worked off downwards in groups of rows. Between groups each bottleneck keeps two rows
-of its 3x3 input and one row of its shortcut. Jobs run in Python threads, each with single-threaded products.
+of its 3x3 input and one row of its shortcut; `Carry` keeps them from block to block too, so that low blocks cost no
+more than high ones. Jobs run in Python threads, each with single-threaded products.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import winograd
+from .backend import Carry
 from .blas import Binder, Product
 from .network import Architecture, FoldedBottleneck, FoldedNetwork, Weights, fold
 
@@ -37,6 +39,8 @@ GROUP_ROWS = 4
 STRIP_COLS = 256
 # A strip is cut further only while its parts keep this many rows: each cut recomputes the halo's rows.
 MIN_JOB_ROWS = 24
+# Strips that carry their state are cut into narrower ones instead, down to this: each cut recomputes the halo's columns.
+MIN_STRIP_COLS = 64
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,10 @@ class _Stage:
         self._a = np.zeros(((max_rows + 2) * max_width + 2, inner), np.float32)
         self._transformed = np.zeros((winograd.ROWS_IN * max_width + 2, inner), np.float32)
         self._products = np.zeros((winograd.ROWS_IN * max_width, inner), np.float32)
+
+    def kept(self, width: int) -> tuple[Float32Array, Float32Array]:
+        """Return the rows of x and of a that one group leaves for the next."""
+        return self._x[:width], self._a[: 2 * width]
 
     def new_rows(self, n: int, width: int) -> Float32Array:
         """Return where n new rows of this bottleneck's input (or of its projection) are to be written."""
@@ -203,17 +211,27 @@ class _Workspace:
         # Steps by (padded width, new rows, first group): a strip has at most three kinds of groups.
         self._steps: dict[tuple[int, int, bool], list[Product]] = {}
 
-    def run(self, block: Float32Array, out: Float32Array, job: _Job, check: Callable[[], None]) -> None:
-        """Compute one job of a block (padded) into the result (core)."""
+    def run(
+        self, block: Float32Array, out: Float32Array, job: _Job, check: Callable[[], None], carried: list[Float32Array]
+    ) -> None:
+        """Compute one job of a block (padded) into the result (core).
+
+        carried : what the job above left, nothing where there is none; afterwards what this one leaves.
+        """
         halo_px, width = self._halo_px, job.n_cols + 2 * self._halo_px
-        top = job.row
+        kept = [rows for stage in self._stages for rows in stage.kept(width)]
+        for rows_kept, before in zip(kept, carried):
+            rows_kept[...] = before
+        # The job above went through the first rows of this one already: they are its halo.
+        top = job.row + (2 * halo_px if carried else 0)
         for done in range(0, job.n_rows, GROUP_ROWS):
             check()
             rows = min(GROUP_ROWS, job.n_rows - done)
-            n_new = rows if done else rows + 2 * halo_px
+            first = not done and not carried
+            n_new = rows + 2 * halo_px if first else rows
             self._enter(block[top : top + n_new, job.col : job.col + width])
             top += n_new
-            key = (width, n_new, done == 0)
+            key = (width, n_new, first)
             if key not in self._steps:
                 self._steps[key] = self._prepare(*key)
             for step in self._steps[key]:
@@ -222,6 +240,7 @@ class _Workspace:
             inside = block[top - rows - halo_px : top - halo_px, cols.start + halo_px : cols.stop + halo_px]
             output = self._output[: rows * width].reshape(rows, width, -1)[:, : job.n_cols]
             np.add(output, inside, out=out[job.row + done : job.row + done + rows, cols])
+        carried[:] = [rows_kept.copy() for rows_kept in kept]
 
     def _enter(self, rows: Float32Array) -> None:
         """Run the entry convolution on rows (n, width, B) of the block."""
@@ -283,17 +302,26 @@ class RowEngine:
         self._lock = Lock()
 
     def enhance(
-        self, block: Float32Array, out: Float32Array | None = None, check: Callable[[], None] | None = None
+        self,
+        block: Float32Array,
+        out: Float32Array | None = None,
+        check: Callable[[], None] | None = None,
+        carry: Carry | None = None,
     ) -> Float32Array:
         """Return the enhanced block; see `backend.Backend.enhance`."""
         halo_px = self._architecture.halo_px
         rows, cols = block.shape[0] - 2 * halo_px, block.shape[1] - 2 * halo_px
         if out is None:
             out = np.empty((rows, cols, block.shape[2]), np.float32)
-        jobs = _jobs(rows, cols, self._workers)
+        jobs = _jobs(rows, cols, self._workers) if carry is None else _strips(rows, cols, self._workers)
+        carried: list[list[Float32Array]] = [[] for _ in jobs]
+        if carry is not None:
+            carry.state = carried = carry.state or carried
         n_threads = min(self._workers, len(jobs))
         with ThreadPoolExecutor(n_threads, "ferd-fen", self._prepare_worker or _nothing) as pool:
-            futures = [pool.submit(self._run, block, out, job, check or _nothing) for job in jobs]
+            futures = [
+                pool.submit(self._run, block, out, job, check or _nothing, kept) for job, kept in zip(jobs, carried)
+            ]
             try:
                 for future in futures:
                     future.result()
@@ -303,12 +331,14 @@ class RowEngine:
                     future.cancel()
         return out
 
-    def _run(self, block: Float32Array, out: Float32Array, job: _Job, check: Callable[[], None]) -> None:
+    def _run(
+        self, block: Float32Array, out: Float32Array, job: _Job, check: Callable[[], None], carried: list[Float32Array]
+    ) -> None:
         workspace = self._take(job.n_cols + 2 * self._architecture.halo_px)
         try:
             # Unused pixels at the rows' ends may overflow; so may all with weights that `check_runs` refuses.
             with np.errstate(over="ignore", invalid="ignore"):
-                workspace.run(block, out, job, check)
+                workspace.run(block, out, job, check, carried)
         finally:
             with self._lock:
                 self._spare.append(workspace)
@@ -331,8 +361,11 @@ class RowEngine:
         per_pixel = a.entry + a.bottlenecks * (a.inner + a.outer) + a.inner + a.outer + a.hidden + a.n_bands
         winograd_pixels = a.bottlenecks * 2 * (winograd.ROWS_IN * width + 2)
         buffers = (pixels * per_pixel + winograd_pixels * a.inner) * 4
+        # A `Carry` has three rows of each bottleneck, and as many columns as all strips together.
+        strips = _strips(rows, cols, self._workers)
+        carried = 4 * a.bottlenecks * (2 * a.inner + a.outer) * (cols + 2 * a.halo_px * len(strips))
         # Prepared steps: some hundred small objects per worker.
-        return rows * cols * a.n_bands * 4 + min(self._workers, len(jobs)) * (buffers + (1 << 18))
+        return rows * cols * a.n_bands * 4 + carried + min(self._workers, len(jobs)) * (buffers + (1 << 18))
 
 
 def _nothing() -> None:
@@ -352,3 +385,13 @@ def _jobs(rows: int, cols: int, workers: int) -> list[_Job]:
         for top, bottom in zip(row_cuts, row_cuts[1:])
         for left, right in zip(col_cuts, col_cuts[1:])
     ]
+
+
+def _strips(rows: int, cols: int, workers: int) -> list[_Job]:
+    """Cut a block into strips of all its rows, as many for each worker where they do not get too narrow."""
+    n_strips = math.ceil(cols / STRIP_COLS)
+    shared = math.ceil(n_strips / workers) * workers
+    if cols // shared >= MIN_STRIP_COLS:
+        n_strips = shared
+    cuts = [cols * index // n_strips for index in range(n_strips + 1)]
+    return [_Job(0, left, rows, right - left) for left, right in zip(cuts, cuts[1:])]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..threads import available_threads, can_set_threads, single_threaded
 from . import blas
+from .backend import Carry
 from .engine import RowEngine
 from .network import Architecture, Weights
 
@@ -41,11 +42,15 @@ class NumpyBackend:
         return f"numpy {np.__version__}, BLAS of scipy {scipy.__version__}, {threads}"
 
     def enhance(
-        self, block: Float32Array, out: Float32Array | None = None, check: Callable[[], None] | None = None
+        self,
+        block: Float32Array,
+        out: Float32Array | None = None,
+        check: Callable[[], None] | None = None,
+        carry: Carry | None = None,
     ) -> Float32Array:
         """Return the enhanced block; see `Backend.enhance`."""
         with single_threaded() if self._own_threads else nullcontext():
-            return self._engine.enhance(block, out, check)
+            return self._engine.enhance(block, out, check, carry)
 
     def working_bytes(self, rows: int, cols: int) -> int:
         """Return an upper bound of what `enhance` allocates; see `Backend.working_bytes`."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..threads import available_threads
+from .backend import Carry
 from .blas import Product
 from .engine import RowEngine
 from .network import Architecture, Weights
@@ -69,14 +70,18 @@ class TorchBackend:
         return f"torch {self._torch.__version__}, {self._where}{self._precision}"
 
     def enhance(
-        self, block: Float32Array, out: Float32Array | None = None, check: Callable[[], None] | None = None
+        self,
+        block: Float32Array,
+        out: Float32Array | None = None,
+        check: Callable[[], None] | None = None,
+        carry: Carry | None = None,
     ) -> Float32Array:
         """Return the enhanced block; see `Backend.enhance`."""
         # What the engine's threads set for themselves becomes the default of threads that others start later.
         threads = self._torch.get_num_threads()
         self._torch.set_num_threads(self._workers)
         try:
-            return self._runner.enhance(block, out, check)
+            return self._runner.enhance(block, out, check, carry)
         finally:
             self._torch.set_num_threads(threads)
 

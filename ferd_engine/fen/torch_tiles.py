@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import RunError
 from ..windows import Window, tiles
+from .backend import Carry
 from .network import Architecture, Weights, fold
 
 if TYPE_CHECKING:
@@ -88,9 +89,13 @@ class TorchTiles:
         self._output = (place(folded.output), place(folded.output_bias))
 
     def enhance(
-        self, block: Float32Array, out: Float32Array | None = None, check: Callable[[], None] | None = None
+        self,
+        block: Float32Array,
+        out: Float32Array | None = None,
+        check: Callable[[], None] | None = None,
+        carry: Carry | None = None,
     ) -> Float32Array:
-        """Return the enhanced block; see `backend.Backend.enhance`."""
+        """Return the enhanced block; see `backend.Backend.enhance`. Tiles have halos of their own: nothing is carried."""
         halo_px = self._architecture.halo_px
         rows, cols = block.shape[0] - 2 * halo_px, block.shape[1] - 2 * halo_px
         if out is None:

@@ -33,12 +33,12 @@ class CountingBackend:
         self._halo_px = halo_px
         self.n_pixels = 0
 
-    def enhance(self, block: Any, out: Any = None, check: Callable[[], None] | None = None) -> Any:
+    def enhance(self, block: Any, out: Any = None, check: Callable[[], None] | None = None, carry: Any = None) -> Any:
         assert np.isfinite(block).all()
         assert block.flags.c_contiguous
         self.n_pixels += (block.shape[0] - 2 * self._halo_px) * (block.shape[1] - 2 * self._halo_px)
         before = block.copy()
-        result = self._backend.enhance(block, out, check)
+        result = self._backend.enhance(block, out, check, carry)
         assert np.array_equal(block, before)
         return result
 
