@@ -13,6 +13,7 @@ from ..errors import InputError, RunError
 from ..windows import Window
 from .band_metadata import read_band_infos
 from .gdal_setup import gdal, gdal_array, gdal_exceptions, gdal_reason
+from .raw_file import open_raw
 from .row_cache import RowCache
 from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target
 
@@ -40,7 +41,8 @@ class GdalSource:
             self.dtype, self._floating = _working_type(self._dataset, self.path)
             self._masked = bool(first.GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
             self._stored_type = _stored_type(self._dataset, self.dtype)
-        self._buffer: NDArray[Any] = np.empty(0, dtype=self._stored_type)
+            self._raw = open_raw(self._dataset)
+        self._buffer: NDArray[Any] = np.empty(0, dtype=self._stored_type if self._raw is None else self._raw.dtype)
         self._rows = RowCache(
             self._load_rows,
             self.n_rows,
@@ -78,7 +80,12 @@ class GdalSource:
         window = Window(start, stop, 0, self.n_cols)
         n_values = len(numbers) * window.n_pixels
         if self._buffer.size < n_values:
-            self._buffer = np.empty(n_values, dtype=self._stored_type)
+            self._buffer = np.empty(n_values, dtype=self._buffer.dtype)
+        if self._raw is not None:
+            try:
+                return self._raw.read_rows(start, stop, numbers, self._buffer)
+            except OSError as error:
+                raise self._read_error(window, error) from error
         return self._load(window, self._buffer[:n_values].reshape(len(numbers), *window.shape), numbers)
 
     def _load(self, window: Window, stored: NDArray[Any], numbers: Sequence[int]) -> NDArray[Any]:
@@ -106,7 +113,7 @@ class GdalSource:
         values[outside] = np.nan
         return not outside.any()
 
-    def _read_error(self, window: Window, error: RuntimeError) -> RunError:
+    def _read_error(self, window: Window, error: Exception) -> RunError:
         return RunError(
             f"Cannot read rows {window.row_start + 1} to {window.row_stop} of {self.path} "
             f"({gdal_reason(error)}): the file is damaged or was cut short, replace it and run again."
@@ -137,6 +144,8 @@ class GdalSource:
 
     def close(self) -> None:
         """Close the dataset."""
+        if self._raw is not None:
+            self._raw.close()
         self._dataset = self._rows = self._buffer = None  # type: ignore[assignment]
 
 

@@ -14,7 +14,7 @@ from osgeo import gdal
 from scipy.io import savemat
 
 from ferd_engine.errors import InputError, RunError, UsageError
-from ferd_engine.raster import Source, open_source
+from ferd_engine.raster import Source, open_source, raw_file
 from ferd_engine.raster.masked_source import MaskedSource
 from ferd_engine.windows import Window, tiles, whole
 
@@ -38,7 +38,7 @@ def assert_reads(source: Source, expected: np.ndarray) -> None:
     """Compare every window of several shapes, down the image and in random order, with an array (rows, cols, bands)."""
     n_rows, n_cols, n_bands = expected.shape
     assert (source.n_rows, source.n_cols, len(source.bands)) == expected.shape
-    bands = [tuple(range(1, n_bands + 1)), (n_bands, 1), (2, 3, n_bands)]
+    bands = [tuple(range(1, n_bands + 1)), (n_bands, 1), (2, 3, n_bands), (2, 3)]
     for shape in SHAPES:
         windows = list(tiles(n_rows, n_cols, *shape))
         np.random.default_rng(0).shuffle(windows)  # type: ignore[arg-type]
@@ -69,6 +69,36 @@ def test_envi(tmp_path: Path, dtype: str, interleave: str, byte_order: int) -> N
         assert_reads(source, array)
     with opened(path.with_suffix(".hdr")) as source:
         assert_reads(source, array)
+
+
+@pytest.mark.parametrize("interleave", ["bsq", "bil", "bip"])
+def test_full_rows_of_envi_files_are_read_without_gdal(
+    tmp_path: Path, interleave: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    array = cube(N_ROWS, N_COLS, N_BANDS, "int16")
+    with opened(write_envi(tmp_path / "scene.img", array, interleave)) as source:
+        monkeypatch.setattr(source, "_dataset", None)
+        np.testing.assert_array_equal(source.read(Window(3, 9, 0, N_COLS), (1, 4)).values, array[3:9][:, :, [0, 3]])
+
+
+def test_an_envi_layout_that_is_not_understood_is_left_to_gdal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    array = cube(N_ROWS, N_COLS, N_BANDS, "int16")
+    path = write_envi(tmp_path / "scene.img", array, "bil")
+    understood = raw_file.RawFile._read
+    monkeypatch.setattr(raw_file.RawFile, "_read", lambda self, first, target: understood(self, first + 1, target))
+    with opened(path) as source:
+        assert_reads(source, array)
+
+
+def test_an_envi_file_that_is_cut_short_while_it_is_read(tmp_path: Path) -> None:
+    path = write_envi(tmp_path / "scene.img", cube(N_ROWS, N_COLS, N_BANDS, "int16"), "bil")
+    with opened(path) as source:
+        source.read(Window(0, 2, 0, N_COLS), (1, 2))
+        cut_short(path, 0.5)
+        with pytest.raises(RunError, match=r"Cannot read rows 3 to 37 of .*scene.img \(the file ends before its last row"):
+            source.read(Window(30, N_ROWS, 0, N_COLS), (1, 2))
 
 
 @pytest.mark.parametrize("suffix", ["", ".bsq", ".dat", ".raw", ".BSQ"])
