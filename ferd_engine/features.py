@@ -17,7 +17,7 @@ from .overlap import one_ahead
 from .progress import ProgressSpan
 from .raster import Source
 from .scaling import Scaling
-from .scan import valid_mask
+from .tally import valid_mask
 from .windows import Window, columns_of_tiles, expand, reflected
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import Protocol
 
 from .errors import Cancelled
@@ -53,3 +56,34 @@ class ProgressSpan:
         """Report, then raise `Cancelled` if the user asked to stop: the one call of a block loop."""
         self.update(fraction, message)
         self.check()
+
+
+class SharedProgress:
+    """Progress of several threads that work on the pixels of one image."""
+
+    def __init__(self, progress: Progress, n_pixels: int) -> None:
+        self._span = ProgressSpan(progress, 0.0, 1.0)
+        self._n_pixels = n_pixels
+        self._done = 0
+        self._stopped = False
+        self._lock = Lock()
+
+    def step(self, n_pixels: int, message: str) -> bool:
+        """Report that so many more are being worked on; False where another thread has failed and this one should end.
+
+        Raises `Cancelled` if the user asked to stop.
+        """
+        with self._lock:
+            if not self._stopped:
+                self._span.step(self._done / self._n_pixels, message)
+                self._done += n_pixels
+            return not self._stopped
+
+    @contextmanager
+    def stops_all(self) -> Iterator[None]:
+        """Let an error inside end the work of the other threads too."""
+        try:
+            yield
+        except BaseException:
+            self._stopped = True
+            raise

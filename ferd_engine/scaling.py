@@ -55,6 +55,10 @@ class ValueRange:
             self._low = min(self._low, float(values.min()))
             self._high = max(self._high, float(values.max()))
 
+    def merge(self, other: ValueRange) -> None:
+        """Take what `other` has seen."""
+        self._low, self._high = min(self._low, other._low), max(self._high, other._high)
+
     def scaling(self) -> Scaling:
         """Return the scaling; `InputError` where all values are the same."""
         return _checked(self._low, self._high)
@@ -77,6 +81,12 @@ class TailRange:
         self._count += flat.size
         for tail in self._tails:
             tail.add(flat)
+
+    def merge(self, other: TailRange) -> None:
+        """Take what `other` has seen; both are for the same number of values."""
+        self._count += other._count
+        for tail, more in zip(self._tails, other._tails):
+            tail.merge(more)
 
     def scaling(self) -> Scaling:
         """Return the scaling; `InputError` where both percentiles are the same."""
@@ -103,6 +113,10 @@ class _Tail:
         # Sorted out only now and then, since a partition of the kept values costs more than a comparison.
         if self._kept.size > 2 * self._n_kept + 65536:
             self._shrink()
+
+    def merge(self, other: _Tail) -> None:
+        self._kept = np.concatenate([self._kept, other._kept])
+        self._shrink()
 
     def _shrink(self) -> None:
         if self._kept.size > self._n_kept:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .blocking import block_shape, blocks
+from .blocking import block_shape
 from .context import RunContext
 from .errors import InputError
 from .overlap import one_ahead
-from .progress import ProgressSpan
+from .parallel import threads
+from .progress import SharedProgress
 from .raster import Block, Source
 from .scaling import Scaling, TailRange, ValueRange
 from .statistics import Moments
-from .windows import Window
+from .tally import BandExtrema, Tally
+from .windows import Window, tiles
 
 _PROBE_PX = 16
-# Sums of so few pixels keep six digits in float32 and take a tenth of the time of sums in float64; the mean spectrum
-# only fills holes.
-_SUM_PIXELS = 256
+# Smaller images are read before threads are at work; more than this many readers would only keep a disk's head moving.
+_VALUES_FOR_THREADS = 1 << 22
+_MOST_READERS = 4
 
 
 @dataclass(frozen=True)
@@ -39,25 +42,6 @@ class Scan:
     mean: NDArray[np.float64]
     scaling: Scaling | None
     moments: Moments
-
-
-class BandExtrema:
-    """Smallest and largest valid value of each band, to find bands that are wholly nodata or constant."""
-
-    def __init__(self, n_bands: int) -> None:
-        self._low = np.full(n_bands, np.inf)
-        self._high = np.full(n_bands, -np.inf)
-
-    def add(self, values: NDArray[np.floating[Any]]) -> None:
-        """Take values (rows, cols, bands), NaN where invalid."""
-        if values.size:
-            # fmin and fmax pass over NaN.
-            self._low = np.fmin(self._low, np.fmin.reduce(values, axis=(0, 1)))
-            self._high = np.fmax(self._high, np.fmax.reduce(values, axis=(0, 1)))
-
-    def dead(self) -> NDArray[np.bool_]:
-        """Return (bands,) whether no two valid values differ."""
-        return ~(self._low < self._high)
 
 
 def probe(source: Source, numbers: Sequence[int]) -> tuple[int, ...]:
@@ -119,60 +103,75 @@ def _pass(
     with_moments: bool,
     context: RunContext,
 ) -> Scan:
-    n_bands = len(numbers)
-    n_values_at_most = source.n_rows * source.n_cols * n_bands
-    value_range = TailRange(n_values_at_most) if scaling == "percentile" else ValueRange()
-    extrema = BandExtrema(len(suspects))
-    moments = Moments(n_bands)
-    total, n_valid = np.zeros(n_bands), 0
-    progress = ProgressSpan(context.progress, 0.0, 1.0)
-    itemsize = np.dtype(source.dtype).itemsize
-    n_read = n_bands + len(suspects)
-    # Two blocks, the validity of one, and a copy of its valid pixels.
-    shape = block_shape(
-        source, n_read, context.free_bytes * 7 // 8, lambda rows, cols: rows * cols * n_read * (3 * itemsize + 2)
-    )
-    buffers = [np.empty((*shape, n_read), dtype=source.dtype) for _ in range(2)]
+    n_values_at_most = source.n_rows * source.n_cols * len(numbers)
 
-    def read(block: tuple[float, Window]) -> Block:
-        window = block[1]
-        buffers.reverse()
-        return source.read(window, numbers + suspects, buffers[0][: window.n_rows, : window.n_cols])
+    def new_tally() -> Tally:
+        value_range: ValueRange | TailRange | None = None
+        if scaling is not None and numbers:
+            value_range = TailRange(n_values_at_most) if scaling == "percentile" else ValueRange()
+        return Tally(len(numbers), len(suspects), value_range, Moments(len(numbers)) if with_moments else None)
 
-    for (done, _), (values, complete) in one_ahead(read, blocks(source, shape)):
-        progress.step(done, "Reading")
-        extrema.add(values[:, :, n_bands:])
-        pixels = _valid_pixels(values[:, :, :n_bands], complete)
-        n_valid += len(pixels)
-        for start in range(0, len(pixels), _SUM_PIXELS):
-            total += pixels[start : start + _SUM_PIXELS].sum(axis=0)
-        if scaling is not None and n_bands:
-            value_range.add(pixels)
-        if with_moments and n_bands:
-            moments.add(pixels)
-    if n_bands and n_valid == 0:
-        raise InputError(
-            f"No pixel of {source.path or 'the cube'} is valid in all {n_bands} bands used: check its nodata value, "
-            "its bad bands and the mask."
+    with threads() as pool, ExitStack() as stack:
+        ranges = _row_ranges(source, pool.count if n_values_at_most >= _VALUES_FOR_THREADS else 1)
+        n_read = len(numbers) + len(suspects)
+        itemsize = np.dtype(source.dtype).itemsize
+        # Two blocks, the validity of one, and a copy of its valid pixels.
+        shape = block_shape(
+            source,
+            n_read,
+            context.free_bytes * 7 // 8 // len(ranges),
+            lambda rows, cols: rows * cols * n_read * (3 * itemsize + 2),
         )
-    dead = tuple(number for number, is_dead in zip(suspects, extrema.dead()) if is_dead)
+        progress = SharedProgress(context.progress, source.n_rows * source.n_cols)
+
+        def tallied(rows: tuple[int, int]) -> Tally:
+            reader = source if rows[0] == 0 else source.reopened()
+            if reader is not source:
+                stack.callback(reader.close)
+            tally = new_tally()
+            with progress.stops_all():
+                for window, (values, complete) in _read(reader, numbers + suspects, rows, shape):
+                    if not progress.step(window.n_pixels, "Reading"):
+                        break
+                    tally.add(values, complete)
+            return tally
+
+        first, *rest = pool.map(tallied, ranges)
+    for other in rest:
+        first.merge(other)
+    if numbers and first.n_valid == 0:
+        raise InputError(
+            f"No pixel of {source.path or 'the cube'} is valid in all {len(numbers)} bands used: check its nodata "
+            "value, its bad bands and the mask."
+        )
     return Scan(
         numbers=numbers,
-        dead=dead,
-        n_valid=n_valid,
-        mean=total / max(n_valid, 1),
-        scaling=value_range.scaling() if scaling is not None and n_bands else None,
-        moments=moments,
+        dead=tuple(number for number, is_dead in zip(suspects, first.extrema.dead()) if is_dead),
+        n_valid=first.n_valid,
+        mean=first.total / max(first.n_valid, 1),
+        scaling=None if first.value_range is None else first.value_range.scaling(),
+        moments=first.moments or Moments(len(numbers)),
     )
 
 
-def _valid_pixels(values: NDArray[np.floating[Any]], complete: bool) -> NDArray[np.floating[Any]]:
-    """Return the pixels (n, bands) that are valid in all bands."""
-    pixels = values.reshape(values.shape[0] * values.shape[1], values.shape[2])
-    return pixels if complete else pixels[valid_mask(values).reshape(-1)]
+def _row_ranges(source: Source, count: int) -> list[tuple[int, int]]:
+    """Cut the image into up to `count` ranges [start, stop) of rows, whole blocks of the file in each."""
+    n_blocks = -(-source.n_rows // source.block_rows)
+    count = max(min(count, _MOST_READERS, n_blocks), 1)
+    cuts = [n_blocks * index // count * source.block_rows for index in range(count)] + [source.n_rows]
+    return list(zip(cuts, cuts[1:]))
 
 
-def valid_mask(values: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
-    """Return (rows, cols) whether a pixel of values (rows, cols, bands) is finite in every band."""
-    valid: NDArray[np.bool_] = ~np.isnan(values).any(axis=2)
-    return valid
+def _read(
+    source: Source, numbers: tuple[int, ...], rows: tuple[int, int], shape: tuple[int, int]
+) -> Iterator[tuple[Window, Block]]:
+    """Yield the blocks of a range of rows; one is read while the caller works on the one before."""
+    buffers = [np.empty((*shape, len(numbers)), dtype=source.dtype) for _ in range(2)]
+    start, stop = rows
+
+    def read(window: Window) -> Block:
+        buffers.reverse()
+        return source.read(window, numbers, buffers[0][: window.n_rows, : window.n_cols])
+
+    windows = tiles(stop - start, source.n_cols, *shape)
+    return one_ahead(read, (w._replace(row_start=w.row_start + start, row_stop=w.row_stop + start) for w in windows))

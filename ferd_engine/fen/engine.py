@@ -39,7 +39,8 @@ GROUP_ROWS = 4
 STRIP_COLS = 256
 # A strip is cut further only while its parts keep this many rows: each cut recomputes the halo's rows.
 MIN_JOB_ROWS = 24
-# Strips that carry their state are cut into narrower ones instead, down to this: each cut recomputes the halo's columns.
+# Strips that carry their state are cut into narrower ones instead, down to this width: each cut recomputes the columns
+# of the halo.
 MIN_STRIP_COLS = 64
 
 

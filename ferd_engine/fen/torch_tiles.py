@@ -95,7 +95,7 @@ class TorchTiles:
         check: Callable[[], None] | None = None,
         carry: Carry | None = None,
     ) -> Float32Array:
-        """Return the enhanced block; see `backend.Backend.enhance`. Tiles have halos of their own: nothing is carried."""
+        """Return the enhanced block; see `backend.Backend.enhance`. A tile has its own halo and carries nothing."""
         halo_px = self._architecture.halo_px
         rows, cols = block.shape[0] - 2 * halo_px, block.shape[1] - 2 * halo_px
         if out is None:

@@ -59,6 +59,12 @@ class ArraySource:
         """Hold nothing beside the array."""
         return 0
 
+    def reopened(self) -> ArraySource:
+        """Return another source of the same array."""
+        if self._array is None:
+            raise RunError("A cube was read after it was closed; please report this.")
+        return ArraySource(self._array, self.path)
+
     def close(self) -> None:
         """Let go of the array."""
         self._array = None
@@ -93,6 +99,7 @@ class Mat73Source:
         if kind.startswith("C") or kind == "Unknown" or 0 in dims:
             raise InputError(f"The array of {path} is empty or not of real numbers: name another one with --variable.")
         self.path = path
+        self._variable = variable
         self.files: tuple[str, ...] = (path,)
         n_bands, self.n_cols, self.n_rows = dims
         self.bands = tuple(BandInfo(number) for number in range(1, n_bands + 1))
@@ -120,6 +127,10 @@ class Mat73Source:
     def row_bytes(self, n_rows: int, n_bands: int) -> int:
         """Return the size of two copies of the window as it is stored, at most 8 bytes a value."""
         return 2 * n_rows * int(self.n_cols) * len(self.bands) * 8
+
+    def reopened(self) -> Mat73Source:
+        """Open the file once more: GDAL's datasets are for one thread at a time."""
+        return Mat73Source(self.path, self._variable)
 
     def close(self) -> None:
         """Close the file."""

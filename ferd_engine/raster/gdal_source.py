@@ -142,6 +142,10 @@ class GdalSource:
         if offset.any():
             values += offset
 
+    def reopened(self) -> GdalSource:
+        """Open the raster once more: GDAL's datasets are for one thread at a time."""
+        return GdalSource(self.path)
+
     def close(self) -> None:
         """Close the dataset."""
         if self._raw is not None:

@@ -47,6 +47,10 @@ class MaskedSource:
         flags = n_rows * self.n_cols * 8
         return self._source.row_bytes(n_rows, n_bands) + self._mask.row_bytes(n_rows, 1) + flags
 
+    def reopened(self) -> MaskedSource:
+        """Open both once more."""
+        return MaskedSource(self._source.reopened(), self._mask.reopened())
+
     def close(self) -> None:
         """Close both."""
         self._source.close()

@@ -6,7 +6,6 @@ several times as long as the bytes. The layout is three orders of one array, so 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
@@ -75,7 +74,7 @@ class RawFile:
             np.take(pixels, bands, axis=1, out=target)
 
     def _read(self, first_value: int, target: NDArray[Any]) -> None:
-        view = memoryview(target.reshape(-1).view(np.uint8))
+        view = target.reshape(-1).view(np.uint8).data
         self._file.seek(self._offset + first_value * self.dtype.itemsize)
         done = 0
         while done < len(view):
@@ -106,7 +105,7 @@ def open_raw(dataset: Any) -> RawFile | None:
         return None
     shape = (dataset.RasterCount, dataset.RasterYSize, dataset.RasterXSize)
     dtype = np.dtype(code).newbyteorder(">" if big_endian else "<")
-    if os.path.getsize(path) < offset + shape[0] * shape[1] * shape[2] * dtype.itemsize:
+    if Path(path).stat().st_size < offset + shape[0] * shape[1] * shape[2] * dtype.itemsize:
         return None
     raw = RawFile(path, offset, shape, dtype, order)
     if _agrees(raw, dataset, shape):

@@ -60,6 +60,10 @@ class RowOrderSource:
         """Return the size of a window as it is read from the copy, and of one band of NaN flags at a time."""
         return n_rows * self.n_cols * (len(self._place) * np.dtype(self.dtype).itemsize + n_bands)
 
+    def reopened(self) -> RowOrderSource:
+        """Return itself: reads of the copy take turns."""
+        return self
+
     def close(self) -> None:
         """Drop the copy and close the source."""
         self._store.close()

@@ -62,6 +62,9 @@ class Source(Protocol):
     def row_bytes(self, n_rows: int, n_bands: int) -> int:
         """Return what the source holds itself, beside `out`, while full rows are read in windows of `n_rows`."""
 
+    def reopened(self) -> Source:
+        """Return a source of the same raster for another thread: one to be closed, or itself if it may be shared."""
+
     def close(self) -> None:
         """Release the file or the array."""
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import ferd_engine.parallel
 import ferd_engine.scan
 from ferd_engine.context import RunContext
-from ferd_engine.errors import InputError
-from ferd_engine.raster import ArraySource
+from ferd_engine.errors import InputError, RunError
+from ferd_engine.raster import ArraySource, open_source
 from ferd_engine.scan import Scan, probe, scan
 from ferd_engine.windows import Window
 
-from .rasters import cube
+from .rasters import cube, write_envi, write_tiff
 
 N_ROWS, N_COLS, N_BANDS = 83, 61, 9
 # Outside the five windows that the probe looks at.
@@ -84,6 +87,56 @@ def test_numbers_of_the_pass_are_those_of_the_whole_image(
     assert found.moments is not None
     np.testing.assert_allclose(found.moments.mean, pixels.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(found.moments.covariance(), np.cov(pixels.T), rtol=1e-10, atol=1e-12)
+
+
+@pytest.fixture
+def three_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let three threads read even small images."""
+    monkeypatch.setattr(ferd_engine.scan, "_VALUES_FOR_THREADS", 1)
+    monkeypatch.setattr(ferd_engine.parallel, "thread_count", lambda: 3)
+
+
+@pytest.mark.usefixtures("three_readers")
+@pytest.mark.parametrize("scaling", ["minmax", "percentile"])
+@pytest.mark.parametrize("suffix", [".bil", ".tif"])
+def test_several_readers_find_what_one_finds(suffix: str, scaling: str, tmp_path: Path) -> None:
+    array = cube(N_ROWS, N_COLS, N_BANDS, "int16")
+    array[40:, :, 4] = array[0, 0, 4] = 77
+    array[70:75, 9:20] = -1
+    if suffix == ".tif":
+        path = write_tiff(tmp_path / "a.tif", array, "TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=32", nodata=-1)
+    else:
+        path = write_envi(tmp_path / "a.bil", array, "bil", data_ignore_value=-1)
+    source = open_source(str(path))
+    found = scan(source, range(1, 10), first(9), scaling=scaling, with_moments=True, context=RunContext())
+    source.close()
+    holes = np.where((array == -1).any(axis=2, keepdims=True), np.nan, array.astype(np.float64))
+    expected = scanned(holes, 9, scaling=scaling)
+    assert (found.numbers, found.dead, found.n_valid) == (expected.numbers, (), N_ROWS * N_COLS - 55)
+    assert found.scaling == expected.scaling
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-6)
+    np.testing.assert_allclose(found.moments.covariance(), expected.moments.covariance(), rtol=1e-10)
+
+
+@pytest.mark.usefixtures("three_readers")
+def test_an_error_of_one_reader_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ferd_engine.scan, "block_shape", lambda *_: (1, N_COLS))
+    n_read = []
+
+    def read(self: Any, window: Window, *arguments: Any) -> Any:
+        n_read.append(window)
+        if window.row_start >= 2 * N_ROWS // 3:
+            raise RunError("The last third cannot be read.")
+        time.sleep(0.005)
+        return understood(self, window, *arguments)
+
+    understood = ArraySource.read
+    source = ArraySource(scene())
+    monkeypatch.setattr(ferd_engine.scan, "probe", lambda *_: ())
+    monkeypatch.setattr(ArraySource, "read", read)
+    with pytest.raises(RunError, match="last third"):
+        scan(source, range(1, 10), first(9), scaling="minmax", with_moments=False, context=RunContext())
+    assert len(n_read) < N_ROWS // 2
 
 
 @pytest.mark.parametrize("kind", ["nodata", "constant", "constant with gaps"])
