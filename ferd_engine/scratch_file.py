@@ -25,7 +25,7 @@ Bytes = NDArray[np.uint8]
 
 # Direct transfers start and end at multiples of the disk's block, at most this.
 _PAGE_BYTES = 4096
-_BUFFER_BYTES = 4 << 20
+_BUFFER_BYTES = 16 << 20
 # Some systems refuse transfers above 2 GiB.
 _MOST_BYTES = 1 << 26
 
