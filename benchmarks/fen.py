@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from ferd_engine import enhance, open_model
-from ferd_engine.fen.backend import Backend, open_backend
+from ferd_engine.fen.backend import Backend, Carry, open_backend
 from ferd_engine.fen.bundle import Model
 
 TOLERANCE = 1e-4
@@ -130,12 +130,12 @@ def main() -> None:
             )
 
 
-def enhance_in_blocks(backend: Backend, padded: np.ndarray, out: np.ndarray, rows: int = 128) -> np.ndarray:
+def enhance_in_blocks(backend: Backend, padded: np.ndarray, out: np.ndarray, rows: int = 64) -> np.ndarray:
     """Run a backend over a mirrored image block by block into `out` (rows, cols, bands), as the pipeline does."""
-    halo = (padded.shape[0] - out.shape[0]) // 2
+    halo, carry = (padded.shape[0] - out.shape[0]) // 2, Carry()
     for start in range(0, len(out), rows):
         stop = min(start + rows, len(out))
-        backend.enhance(padded[start : stop + 2 * halo], out[start:stop])
+        backend.enhance(padded[start : stop + 2 * halo], out[start:stop], carry=carry)
     return out
 
 

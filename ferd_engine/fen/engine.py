@@ -41,7 +41,7 @@ STRIP_COLS = 256
 MIN_JOB_ROWS = 24
 # Strips that carry their state are cut into narrower ones instead, down to this width: each cut recomputes the columns
 # of the halo.
-MIN_STRIP_COLS = 64
+MIN_STRIP_COLS = 24
 
 
 @dataclass(frozen=True)
@@ -390,9 +390,8 @@ def _jobs(rows: int, cols: int, workers: int) -> list[_Job]:
 
 def _strips(rows: int, cols: int, workers: int) -> list[_Job]:
     """Cut a block into strips of all its rows, as many for each worker where they do not get too narrow."""
-    n_strips = math.ceil(cols / STRIP_COLS)
-    shared = math.ceil(n_strips / workers) * workers
-    if cols // shared >= MIN_STRIP_COLS:
-        n_strips = shared
+    fewest = math.ceil(cols / STRIP_COLS)
+    shared = math.ceil(fewest / workers) * workers
+    n_strips = max(fewest, min(shared, cols // MIN_STRIP_COLS))
     cuts = [cols * index // n_strips for index in range(n_strips + 1)]
     return [_Job(0, left, rows, right - left) for left, right in zip(cuts, cuts[1:])]

@@ -16,7 +16,17 @@ except ImportError as error:  # pragma: no cover - every QGIS and every set-up o
         "The Python bindings of GDAL (osgeo) are not installed: install python3-gdal, or run inside QGIS's Python."
     ) from error
 
-__all__ = ["bounded_cache", "gdal", "gdal_array", "gdal_exceptions", "gdal_failures", "gdal_reason", "ogr", "osr"]
+__all__ = [
+    "bounded_cache",
+    "direct_tiff_reads",
+    "gdal",
+    "gdal_array",
+    "gdal_exceptions",
+    "gdal_failures",
+    "gdal_reason",
+    "ogr",
+    "osr",
+]
 
 
 class _ExceptionSwitch:
@@ -86,6 +96,24 @@ def gdal_failures() -> Iterator[list[str]]:
         gdal.PopErrorHandler()
         if before:
             gdal.UseExceptions()
+
+
+@contextmanager
+def direct_tiff_reads() -> Iterator[None]:
+    """Let uncompressed TIFFs that this thread opens inside be read past GDAL's block cache.
+
+    The cache holds each band of a tile on its own, so that a tile of 200 interleaved bands is taken apart first: twice
+    the time. GDAL reads any other TIFF as ever. A choice that the user has made stays.
+    """
+    option = "GTIFF_DIRECT_IO"
+    if gdal.GetConfigOption(option) is not None or not hasattr(gdal, "SetThreadLocalConfigOption"):
+        yield
+        return
+    gdal.SetThreadLocalConfigOption(option, "YES")
+    try:
+        yield
+    finally:
+        gdal.SetThreadLocalConfigOption(option, None)
 
 
 @contextmanager

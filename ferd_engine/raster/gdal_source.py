@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from ..errors import InputError, RunError
 from ..windows import Window
 from .band_metadata import read_band_infos
-from .gdal_setup import gdal, gdal_array, gdal_exceptions, gdal_reason
+from .gdal_setup import direct_tiff_reads, gdal, gdal_array, gdal_exceptions, gdal_reason
 from .raw_file import open_raw
 from .row_cache import RowCache
 from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target
@@ -181,7 +181,8 @@ def _open(path: str) -> Any:
     if "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not path_exists(path):
         raise InputError(f"There is no file {path}: check the path.")
     try:
-        dataset = gdal.OpenEx(path, gdal.OF_RASTER | gdal.OF_READONLY)
+        with direct_tiff_reads():
+            dataset = gdal.OpenEx(path, gdal.OF_RASTER | gdal.OF_READONLY)
     except RuntimeError as error:
         raise InputError(
             f"Cannot open {path} as a raster ({gdal_reason(error)}): give a raster that GDAL reads, or a .mat or .npy "
