@@ -20,7 +20,7 @@ from .raster import Block, Source
 from .scaling import Scaling, TailRange, ValueRange
 from .statistics import Moments
 from .tally import BandExtrema, Tally
-from .windows import Window, tiles
+from .windows import Window, shifted, tiles
 
 _PROBE_PX = 16
 # Smaller images are read before threads are at work; more than this many readers would only keep a disk's head moving.
@@ -174,4 +174,4 @@ def _read(
         return source.read(window, numbers, buffers[0][: window.n_rows, : window.n_cols])
 
     windows = tiles(stop - start, source.n_cols, *shape)
-    return one_ahead(read, (w._replace(row_start=w.row_start + start, row_stop=w.row_stop + start) for w in windows))
+    return one_ahead(read, (shifted(window, Window(start, stop, 0, source.n_cols)) for window in windows))
