@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,16 +115,17 @@ class Enhancer:
 
         return block_shape(self._source, n_bands, context.free_bytes * 7 // 8, block_bytes, halo)
 
-    def run(self, context: RunContext, bytes_per_value: int) -> Iterator[tuple[Window, Float32Array, BoolArray]]:
+    def run(
+        self, context: RunContext, bytes_per_value: int
+    ) -> Generator[tuple[Window, Float32Array, BoolArray], None, None]:
         """Yield (window, enhanced values (rows, cols, bands), validity) until the image is covered.
 
         While the caller works on a block the next is computed and the one after it read. The values are the caller's
-        until it asks for the block after the next.
+        until it asks for the block after the next. Close the generator after an error: nothing runs on then.
         """
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         n_pixels = self._source.n_rows * self._source.n_cols
         shape = self.shape(context, bytes_per_value)
-        scaled = one_ahead(self._scaled, columns_of_tiles(self._source.n_rows, self._source.n_cols, *shape))
         carry = Carry()
         # An image of one block is cut for the threads as suits it best, since there is nothing to carry.
         carries = shape[0] < self._source.n_rows
@@ -136,10 +138,15 @@ class Enhancer:
             return self._backend.enhance(block.padded, out, progress.check, carry if carries else None), block.valid
 
         done = 0
-        for block, (values, valid) in one_ahead(enhance, (block for _, block in scaled)):
-            progress.step(done / n_pixels, "FEN")
-            yield block.core, values, valid[block.core.within(block.outer)]
-            done += block.core.n_pixels
+        windows = columns_of_tiles(self._source.n_rows, self._source.n_cols, *shape)
+        with (
+            closing(one_ahead(self._scaled, windows)) as scaled,
+            closing(one_ahead(enhance, (block for _, block in scaled))) as enhanced,
+        ):
+            for block, (values, valid) in enhanced:
+                progress.step(done / n_pixels, "FEN")
+                yield block.core, values, valid[block.core.within(block.outer)]
+                done += block.core.n_pixels
         progress.step(1.0, "FEN")
 
     def _scaled(self, core: Window) -> _Scaled:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Callable, TypeVar
@@ -11,11 +11,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[tuple[Item, Result], None, None]:
     """Yield (item, function(item)) in order; the next call runs in one thread of its own while the caller works.
 
-    An exception of the function is raised where its result would have come. When the caller stops early, the call
-    under way is waited for, so that nothing runs behind its back.
+    An exception of the function is raised where its result would have come. A caller that stops early closes the
+    generator (`contextlib.closing`): the call under way is waited for, so that nothing runs behind its back.
     """
     with ThreadPoolExecutor(1, "ferd-read") as pool:
         waiting = None

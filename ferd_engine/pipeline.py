@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Callable
 
@@ -144,8 +145,8 @@ def _store_enhanced(enhancer: Enhancer, store: ScratchCube, n_bands: int, contex
     """Run FEN once over the image into `store`, NaN where invalid; return the moments of the enhanced pixels."""
     moments = Moments(n_bands)
     # Beside each value of a block: a copy among the valid pixels.
-    with one_behind(store.write) as write:
-        for window, values, valid in enhancer.run(context, bytes_per_value=4):
+    with closing(enhancer.run(context, bytes_per_value=4)) as blocks, one_behind(store.write) as write:
+        for window, values, valid in blocks:
             if valid.all():
                 moments.add(values.reshape(-1, n_bands))
             else:
@@ -169,8 +170,12 @@ def run_enhancement(
     # Beside each value of a block: its copies in the order of the output.
     bytes_per_value = 8
     sink = open_sink(plan, enhancer.shape(context, bytes_per_value)[0])
-    with context.part(_SCAN_PART, 1.0), one_behind(sink.write) as write:
-        for window, values, valid in enhancer.run(context, bytes_per_value):
+    with (
+        context.part(_SCAN_PART, 1.0),
+        closing(enhancer.run(context, bytes_per_value)) as blocks,
+        one_behind(sink.write) as write,
+    ):
+        for window, values, valid in blocks:
             if not valid.all():
                 values[~valid] = np.nan
             write(window, values)

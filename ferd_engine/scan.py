@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Callable
 
@@ -129,8 +129,8 @@ def _pass(
             if reader is not source:
                 stack.callback(reader.close)
             tally = new_tally()
-            with progress.stops_all():
-                for window, (values, complete) in _read(reader, numbers + suspects, rows, shape):
+            with progress.stops_all(), closing(_read(reader, numbers + suspects, rows, shape)) as read:
+                for window, (values, complete) in read:
                     if not progress.step(window.n_pixels, "Reading"):
                         break
                     tally.add(values, complete)
@@ -164,7 +164,7 @@ def _row_ranges(source: Source, count: int) -> list[tuple[int, int]]:
 
 def _read(
     source: Source, numbers: tuple[int, ...], rows: tuple[int, int], shape: tuple[int, int]
-) -> Iterator[tuple[Window, Block]]:
+) -> Generator[tuple[Window, Block], None, None]:
     """Yield the blocks of a range of rows; one is read while the caller works on the one before."""
     buffers = [np.empty((*shape, len(numbers)), dtype=source.dtype) for _ in range(2)]
     start, stop = rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 
 from ..context import RunContext
@@ -71,9 +72,10 @@ class Grx:
             return None
         # A block, its valid pixels, the next block and the scores; half of the memory, since other passes hold buffers.
         bytes_per_pixel = 12 * cube.n_bands + 24
-        for window, block in one_ahead(cube.read, blocks(cube, bytes_per_pixel, context.free_bytes // 2)):
-            progress.step(window.row_start / cube.n_rows, "GRX")
-            sink.write(window, score_valid(*block, distance.distances))
+        with closing(one_ahead(cube.read, blocks(cube, bytes_per_pixel, context.free_bytes // 2))) as read:
+            for window, block in read:
+                progress.step(window.row_start / cube.n_rows, "GRX")
+                sink.write(window, score_valid(*block, distance.distances))
         progress.step(1.0, "GRX")
         return None if option.kind in ("ledoit-wolf", "oas") else ScoreDistribution(max(distance.rank, 1))
 
