@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import UsageError
+from .presets import PRESETS
 from .threshold_rule import parse_threshold
 
 BAND_SELECTIONS = ("auto", "first", "spread", "wavelength")
 SCALINGS = ("minmax", "percentile")
 BACKENDS = ("auto", "numpy", "torch")
 CONNECTEDNESS = (4, 8)
+DEFAULT_DETECTOR = "grx"
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bf16")
 
@@ -79,16 +81,21 @@ class EnhanceOptions:
 _RUN_ONLY = {"memory", "threads", "overwrite", "device", "mask_out", "polygons", "connectedness", "min_pixels"}
 # These speak of what the model gets, so a run without one would ignore them.
 _FEN_ONLY = ("model", "band_selection", "scaling")
-_DETECTOR_OPTIONS = ("block", "covariance", "mean", "inner", "outer")
+_DETECTOR_OPTIONS = ("block", "components", "covariance", "mean", "inner", "outer")
 
 
 @dataclass(frozen=True)
 class DetectOptions(EnhanceOptions):
-    """What `detect` needs to know besides input and output."""
+    """What `detect` needs to know besides input and output.
 
-    detector: str = "grx"
+    With a preset, the detector and its options become what the preset sets; giving others beside it is refused.
+    """
+
+    preset: str | None = None
+    detector: str = DEFAULT_DETECTOR
     enhance: bool = True
     block: int | None = None
+    components: str | None = None
     covariance: str | None = None
     mean: str | None = None
     inner: int | None = None
@@ -101,6 +108,8 @@ class DetectOptions(EnhanceOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.preset is not None:
+            self._take_preset(self.preset)
         if not self.enhance:
             for name in _FEN_ONLY:
                 value = getattr(self, name)
@@ -111,6 +120,19 @@ class DetectOptions(EnhanceOptions):
                     )
 
         self._check_threshold()
+
+    def _take_preset(self, name: str) -> None:
+        _one_of("preset", name, tuple(PRESETS))
+        settings = PRESETS[name].settings
+        for option in ("detector", *_DETECTOR_OPTIONS):
+            value, wanted = getattr(self, option), settings.get(option)
+            if value not in (getattr(DetectOptions, option), wanted):
+                raise UsageError(
+                    f"The preset {name} sets the detector and its options, so {option} {value!r} has no place beside "
+                    "it: drop one of the two."
+                )
+            # A frozen object is complete when it is made, and not before.
+            object.__setattr__(self, option, wanted)
 
     def _check_threshold(self) -> None:
         if self.threshold is not None:
@@ -141,10 +163,21 @@ def build_options(kind: type[_Options], options: _Options | None, changes: dict[
         if name not in known:
             raise UsageError(f"There is no option {name!r}: the options are {', '.join(sorted(known))}.")
     values: dict[str, Any] = {} if options is None else {f.name: getattr(options, f.name) for f in fields(options)}
+    if changes.get("preset") in PRESETS and "detector" in changes:
+        # The object alone cannot tell the default detector from one that was asked for.
+        _refuse_other_detector(changes["preset"], changes["detector"])
     values.update({name: str(value) if isinstance(value, Path) else value for name, value in changes.items()})
     if isinstance(values.get("memory"), int):
         values["memory"] = str(values["memory"])
     return kind(**values)
+
+
+def _refuse_other_detector(preset: str, detector: str) -> None:
+    if detector != PRESETS[preset].settings["detector"]:
+        raise UsageError(
+            f"The preset {preset} sets the detector and its options, so detector {detector!r} has no place beside it: "
+            "drop one of the two."
+        )
 
 
 # The annotations that the options have, as classes and in words.

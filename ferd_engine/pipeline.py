@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 import numpy as np
@@ -12,9 +12,9 @@ import numpy as np
 from .bands import Selection, candidates, pick_bands
 from .context import RunContext
 from .cube import MaskedCube, ScoreSink, ScratchCube
-from .detectors import make_detector
+from .detectors import Scene, TwoCubeDetector, make_detector
 from .detectors.distribution import ScoreDistribution
-from .errors import InputError
+from .errors import InputError, UsageError
 from .features import Enhancer, SourceCube
 from .fen.backend import Backend, open_backend
 from .fen.bundle import Model
@@ -30,6 +30,7 @@ from .statistics import Moments
 # Where each pass ends as a part of the whole time, about: the progress bar's time left comes from them.
 _SCAN_PART = 0.1
 _SCORE_PART = 0.9
+_TWO_CUBES_SCORE_PART = 0.4
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run settled, the backend that ran FEN, and how scores of normal background are distributed, if known."""
+    """What a run settled, the backend that ran FEN, and how scores of normal background are distributed, if known.
+
+    `raw_bands` are the bands that the detector saw beside the enhanced ones, where it did.
+    """
 
     plan: Plan
     backend: str | None
     distribution: ScoreDistribution | None = None
+    raw_bands: tuple[int, ...] = ()
 
 
 def select_bands(
@@ -126,19 +131,46 @@ def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, conte
         with context.part(0.5, 1.0), threads():
             distribution = detector.score(SourceCube(source, plan.selection.numbers), plan.scan.moments, sink, context)
         return Outcome(plan, None, distribution)
-    with context.part(0.0, _SCAN_PART):
+    both = detector if isinstance(detector, TwoCubeDetector) else None
+    beside = both is not None and _reads_raw(both)
+    with context.part(0.0, _SCAN_PART / 2 if beside else _SCAN_PART):
         plan = make_plan(source, options, enhance=True, context=context)
+    raw = None
+    if beside:
+        with context.part(_SCAN_PART / 2, _SCAN_PART):
+            raw = _scan_raw(source, options, context)
+        # The raw bands hold the model's, so a pixel that is valid in all of them is valid in both cubes.
+        plan = replace(plan, scan=replace(plan.scan, n_valid=raw.n_valid))
     enhancer, backend = open_enhancer(source, plan, options)
     n_bands = len(plan.selection.numbers)
     enhanced = context.scratch_cube(source.n_rows, source.n_cols, n_bands)
+    score_part = _TWO_CUBES_SCORE_PART if beside else _SCORE_PART
     try:
-        with context.part(_SCAN_PART, _SCORE_PART):
+        with context.part(_SCAN_PART, score_part):
             moments = _store_enhanced(enhancer, enhanced, n_bands, context)
-        with context.part(_SCORE_PART, 1.0), threads():
-            distribution = detector.score(MaskedCube(enhanced), moments, sink, context)
+        with context.part(score_part, 1.0), threads():
+            scene = Scene(MaskedCube(enhanced), moments)
+            if both is None:
+                return Outcome(plan, backend.describe(), detector.score(*scene, sink, context))
+            both.score_both(
+                None if raw is None else Scene(SourceCube(source, raw.numbers), raw.moments), scene, sink, context
+            )
+            return Outcome(plan, backend.describe(), raw_bands=() if raw is None else raw.numbers)
     finally:
         enhanced.close()
-    return Outcome(plan, backend.describe(), distribution)
+
+
+def _reads_raw(detector: TwoCubeDetector) -> bool:
+    """Say whether the detector looks at the raw bands beside the enhanced ones; refuse one that needs no FEN at all."""
+    if not detector.reads("fen"):
+        raise UsageError("No component of the fusion reads the enhanced cube: switch the enhancement off.")
+    return detector.reads("raw")
+
+
+def _scan_raw(source: Source, options: EnhanceOptions, context: RunContext) -> Scan:
+    """Return the bands that a run without a model would take, and the moments of their valid pixels."""
+    usable = candidates(source.bands, options.bands)
+    return scan(source, usable, tuple, scaling=None, with_moments=True, context=context)
 
 
 def _store_enhanced(enhancer: Enhancer, store: ScratchCube, n_bands: int, context: RunContext) -> Moments:

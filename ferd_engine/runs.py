@@ -235,6 +235,7 @@ def _finish(
         **settings.as_metadata(),
         "FERD_BANDS": format_band_list(numbers),
         "FERD_BAND_SELECTION": plan.selection.method,
+        **({} if not outcome.raw_bands else {"FERD_RAW_BANDS": format_band_list(outcome.raw_bands)}),
         "FERD_VALID_PIXELS": str(plan.scan.n_valid),
         **({} if plan.model is None else {"FERD_MODEL": plan.model.name, "FERD_MODEL_SHA256": plan.model.sha256}),
         **({} if not context.warnings else {"FERD_WARNINGS": " ".join(context.warnings)}),

@@ -7,7 +7,8 @@ from typing import NoReturn
 
 from .._version import __version__
 from ..errors import EXIT_USAGE
-from ..options import BACKENDS, BAND_SELECTIONS, CONNECTEDNESS, DEVICES, PRECISIONS, SCALINGS
+from ..options import BACKENDS, BAND_SELECTIONS, CONNECTEDNESS, DEFAULT_DETECTOR, DEVICES, PRECISIONS, SCALINGS
+from ..presets import PRESETS
 
 EXPORT_FORMATS = ("torchscript", "safetensors", "pt2")
 _INPUT_HELP = "any raster that GDAL reads, or a .mat or .npy cube of rows x cols x bands"
@@ -47,7 +48,12 @@ def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
         "detect", help="write an anomaly score raster", description="Write an anomaly score raster."
     )
     _add_input_output(parser)
-    parser.add_argument("--detector", default="grx", metavar="NAME", help="see 'ferd detectors list' (default: grx)")
+    parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        help="; ".join(f"{name}: {preset.words}" for name, preset in PRESETS.items()) + "; instead of detector options",
+    )
+    parser.add_argument("--detector", metavar="NAME", help=f"see 'ferd detectors list' (default: {DEFAULT_DETECTOR})")
     parser.add_argument(
         "--enhance",
         action=argparse.BooleanOptionalAction,
@@ -58,6 +64,11 @@ def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
         "--block", type=int, metavar="N", help="slrx: side of its blocks in pixels (default: rows // 25)"
     )
     parser.add_argument(
+        "--components",
+        metavar="LIST",
+        help="fusion: what is summed, as CUBE:DETECTOR[:COVARIANCE],..., each CUBE raw or fen",
+    )
+    parser.add_argument(
         "--covariance",
         metavar="KIND",
         help="empirical, ledoit-wolf, oas, pca:K (K components) or trimmed:P (grx, without P per cent of the pixels)",
@@ -65,12 +76,14 @@ def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
     parser.add_argument(
         "--mean", metavar="KIND", help="grx: global, or local for the mean of a window (default: global)"
     )
-    parser.add_argument("--inner", type=int, metavar="N", help="lrx, crd: odd side of the inner window (default: 11)")
+    parser.add_argument(
+        "--inner", type=int, metavar="N", help="lrx, crd, fusion: odd side of the inner window (default: 11)"
+    )
     parser.add_argument(
         "--outer",
         type=int,
         metavar="N",
-        help="lrx, crd: odd side of the outer window (default: inner + 10 or 4); grx: that of the local mean (15)",
+        help="lrx, crd, fusion: odd side of the outer window (default: inner + 10 or 4); grx: of the local mean's (15)",
     )
     _add_decision_options(parser)
     _add_band_options(parser)

@@ -7,13 +7,16 @@ import sys
 from dataclasses import fields
 from typing import Any
 
-from ..options import DetectOptions, EnhanceOptions
+from ..options import DetectOptions, EnhanceOptions, build_options
 from .progress_bar import ProgressBar, stopping_on_signals
 
 
 def run_detect(arguments: argparse.Namespace) -> int:
     """Run the detection and print what was done."""
-    options = DetectOptions(**_fields(DetectOptions, arguments))
+    given = _fields(DetectOptions, arguments)
+    if arguments.detector is None:
+        del given["detector"]
+    options = build_options(DetectOptions, None, given)
     return _run("detect_raster", options, arguments)
 
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from . import crd, grx, lrx, slrx
-from .registry import DETECTORS, Detector, DetectorInfo, detector_info, make_detector, register
+from . import crd, fusion, grx, lrx, slrx
+from .registry import DETECTORS, Detector, DetectorInfo, Scene, TwoCubeDetector, detector_info, make_detector, register
 
-for _info in (grx.INFO, slrx.INFO, lrx.INFO, crd.INFO):
+for _info in (grx.INFO, slrx.INFO, lrx.INFO, crd.INFO, fusion.INFO):
     register(_info)
 
-__all__ = ["DETECTORS", "Detector", "DetectorInfo", "detector_info", "make_detector", "register"]
+__all__ = [
+    "DETECTORS",
+    "Detector",
+    "DetectorInfo",
+    "Scene",
+    "TwoCubeDetector",
+    "detector_info",
+    "make_detector",
+    "register",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ..context import RunContext
 from ..cube import Cube, ScoreSink
@@ -23,6 +23,24 @@ class Detector(Protocol):
         into `context.free_bytes`. Raises `InputError` where no pixel is valid and `Cancelled` where the user stopped
         the run. Returns how scores of normal background are distributed, None where that is not known.
         """
+
+
+class Scene(NamedTuple):
+    """A cube, and the moments of its background pixels: all valid ones, unless the user named others."""
+
+    cube: Cube
+    moments: Moments
+
+
+@runtime_checkable
+class TwoCubeDetector(Detector, Protocol):
+    """A detector that can look at the raw bands and at the enhanced ones in one run."""
+
+    def reads(self, cube: str) -> bool:
+        """Say whether it looks at this cube, `raw` or `fen`."""
+
+    def score_both(self, raw: Scene | None, enhanced: Scene, sink: ScoreSink, context: RunContext) -> None:
+        """Write the scores, as `score` does with the raw cube alone; `raw` is None where it does not read that one."""
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,7 @@ def test_wrong_usage_of_the_other_commands(
 @pytest.mark.parametrize(
     "option",
     [
-        *(["--preset", "fast"], ["--background", "b.tif"], ["--scheduler", "local:2"], ["--nothing"]),
+        *(["--background", "b.tif"], ["--scheduler", "local:2"], ["--nothing"]),
     ],
     ids=lambda option: option[0],
 )
@@ -409,3 +409,14 @@ def test_help_needs_nothing_heavy(tmp_path: Path) -> None:
         )
         assert (found.returncode, found.stderr) == (0, "")
         assert found.stdout
+
+
+def test_a_preset_sets_the_detector_and_refuses_another(
+    tmp_path: Path, scene: Path, refused: Callable[..., None]
+) -> None:
+    found = ferd(tmp_path, "detect", scene, "out.tif", "--preset", "balanced", "--json", "--backend", "numpy")
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["detector"] == "fusion"
+    refused("detect", scene, "b.tif", "--preset", "balanced", "--detector", "grx", words="no place beside it")
+    refused("detect", scene, "b.tif", "--preset", "best", "--inner", "5", words="no place beside it")
+    refused("detect", scene, "b.tif", "--preset", "finest", words="invalid choice")
