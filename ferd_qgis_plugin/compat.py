@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from qgis.core import Qgis, QgsProcessing, QgsProcessingParameterDefinition
+from qgis.core import Qgis, QgsProcessing, QgsProcessingParameterDefinition, QgsProcessingParameterFile
 
 try:
     # QGIS 3.36 and later.
     ADVANCED = Qgis.ProcessingParameterFlag.Advanced
+    FOLDER = Qgis.ProcessingFileParameterBehavior.Folder
     VECTOR_POLYGON = Qgis.ProcessingSourceType.VectorPolygon
 except AttributeError:
     ADVANCED = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+    FOLDER = QgsProcessingParameterFile.Behavior.Folder
     VECTOR_POLYGON = QgsProcessing.SourceType.TypeVectorPolygon

@@ -26,6 +26,7 @@ class FerdPlugin:
         """Register the provider; `qgis_process` calls this alone."""
         self._provider = FerdProvider()
         QgsApplication.processingRegistry().addProvider(self._provider)
+        self._provider.add_models()
 
     def initGui(self) -> None:
         """Start in a QGIS with a window."""

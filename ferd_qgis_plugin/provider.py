@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsProcessingProvider
+from qgis.core import QgsApplication, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from .algorithms.evaluate_scores import EvaluateScores
 from .algorithms.fen_enhance import FenEnhance
+from .algorithms.import_model import ImportModel
+from .algorithms.ready_model import ReadyModel
 from .algorithms.rx_detection import RxAnomalyDetection
 from .algorithms.threshold_anomalies import ThresholdAnomalies
 from .choices import OUTPUT_EXTENSIONS, VECTOR_EXTENSIONS
-from .paths import icon_path
+from .paths import MODELS, icon_path
 
 
 class FerdProvider(QgsProcessingProvider):
@@ -31,8 +34,21 @@ class FerdProvider(QgsProcessingProvider):
         return icon_path("ferd")
 
     def loadAlgorithms(self) -> None:
-        for algorithm in (FenEnhance, RxAnomalyDetection, ThresholdAnomalies):
+        for algorithm in (FenEnhance, RxAnomalyDetection, ThresholdAnomalies, EvaluateScores, ImportModel):
             self.addAlgorithm(algorithm())
+        if QgsApplication.processingRegistry().providerById(self.id()) is not None:
+            self.add_models()
+
+    def add_models(self) -> None:
+        """Add the models that the plugin brings.
+
+        A model looks for the algorithms of its steps when it is loaded, so those must be registered by then: when QGIS
+        loads the provider for the first time, the plugin calls this afterwards.
+        """
+        for name, path in MODELS.items():
+            model = ReadyModel(name, path)
+            if model.is_usable:
+                self.addAlgorithm(model)
 
     def supportedOutputRasterLayerExtensions(self) -> list[str]:
         return list(OUTPUT_EXTENSIONS)

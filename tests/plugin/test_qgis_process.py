@@ -109,3 +109,16 @@ def test_real_scenes_give_the_engines_scores_on_their_own_grid(qgis_process, tmp
     assert (scores.GetSpatialRef() is None) == (source.GetSpatialRef() is None)
     if source.GetSpatialRef() is not None:
         assert scores.GetSpatialRef().IsSame(source.GetSpatialRef())
+
+
+def test_the_ready_model(qgis_process, scene, tmp_path):
+    polygons = tmp_path / "p.gpkg"
+
+    done = qgis_process(
+        "run", "--json", "ferd:scenetopolygons", "--", f"INPUT={scene}", "MODEL=fen-50", "THRESHOLD=count:9",
+        f"detect:SCORES={tmp_path / 's.tif'}", f"threshold:POLYGONS={polygons}",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["results"]["threshold:POLYGONS"] == str(polygons)
+    assert polygons.is_file()

@@ -1,0 +1,41 @@
+"""Models of several steps that the plugin brings as .model3 files, under ids of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qgis.core import QgsProcessingModelAlgorithm
+from qgis.PyQt.QtGui import QIcon
+
+from ..help.page import HELP_URL
+from ..paths import icon_path
+
+
+class ReadyModel(QgsProcessingModelAlgorithm):
+    """A model from a file; QGIS's own class would take the title for the id."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        super().__init__()
+        self._name, self._path = name, path
+        self.is_usable = bool(self.fromFile(str(path)))
+
+    def name(self) -> str:
+        return self._name
+
+    def groupId(self) -> str:
+        return "workflows"
+
+    def tags(self) -> list[str]:
+        return ["hyperspectral", "anomaly", "model", "polygons", "FEN", "FERD"]
+
+    def icon(self) -> QIcon:
+        return QIcon(self.svgIconPath())
+
+    def svgIconPath(self) -> str:
+        return icon_path(self._name)
+
+    def helpUrl(self) -> str:
+        return HELP_URL
+
+    def createInstance(self) -> ReadyModel:
+        return ReadyModel(self._name, self._path)

@@ -1,0 +1,77 @@
+"""The model that the plugin brings: valid, there again after a refresh, and its run that of its three steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from osgeo import ogr
+
+import ferd_engine
+from ferd_engine.threshold_raster import threshold_raster
+
+pytestmark = pytest.mark.qgis
+
+MODEL = "ferd:scenetopolygons"
+
+
+def objects(path) -> list[dict]:
+    dataset = ogr.Open(str(path))
+    return [{**f.items(), "wkt": f.geometry().ExportToWkt()} for f in dataset.GetLayer(0)]
+
+
+@pytest.fixture
+def expected(scene, tmp_path):
+    """Return the paths of what the three steps give, one after the other."""
+    enhanced, scores, polygons = (str(tmp_path / name) for name in ("e.tif", "es.tif", "ep.gpkg"))
+    ferd_engine.enhance_raster(str(scene), enhanced, model="fen-50", backend="numpy")
+    ferd_engine.detect_raster(enhanced, scores, enhance=False)
+    threshold_raster(scores, threshold="count:9", spectra=str(scene), polygons=polygons)
+    return scores, polygons
+
+
+def test_the_model_is_valid_and_explains_itself(provider):
+    model = provider.algorithm("scenetopolygons")
+
+    assert model.validate() == (True, [])
+    assert model.canExecute() == (True, "")
+    assert model.displayName() == "From Scene to Anomaly Polygons"
+    shown = model.shortHelpString()
+    for definition in model.parameterDefinitions():
+        assert definition.description()
+        assert definition.description() in shown
+
+
+def test_it_is_there_again_after_a_refresh(provider):
+    provider.refreshAlgorithms()
+
+    assert provider.algorithm("scenetopolygons").validate() == (True, [])
+    assert len(provider.algorithms()) == len({algorithm.id() for algorithm in provider.algorithms()})
+
+
+def test_a_run_is_that_of_the_three_steps(provider, scene, tmp_path, read_raster, expected):
+    import processing
+
+    result = processing.run(
+        MODEL,
+        {
+            "INPUT": str(scene), "MODEL": "fen-50", "THRESHOLD": "count:9",
+            "detect:SCORES": str(tmp_path / "s.tif"), "threshold:POLYGONS": str(tmp_path / "p.gpkg"),
+        },
+    )  # fmt: skip
+
+    np.testing.assert_array_equal(read_raster(result["detect:SCORES"]), read_raster(expected[0]))
+    assert objects(result["threshold:POLYGONS"]) == objects(expected[1])
+    assert len(objects(expected[1])) > 0
+
+
+def test_loaded_results_are_styled(provider, scene, tmp_path):
+    from processing.tools.general import runAndLoadResults
+    from qgis.core import QgsProject
+
+    outputs = {"detect:SCORES": str(tmp_path / "s.tif"), "threshold:POLYGONS": str(tmp_path / "p.gpkg")}
+    runAndLoadResults(MODEL, {"INPUT": str(scene), "MODEL": "fen-50", "THRESHOLD": "count:9", **outputs})
+
+    layers = {layer.source().split("|")[0]: layer for layer in QgsProject.instance().mapLayers().values()}
+    assert layers[outputs["detect:SCORES"]].renderer().type() == "singlebandpseudocolor"
+    assert layers[outputs["threshold:POLYGONS"]].labelsEnabled()
+    QgsProject.instance().clear()
