@@ -15,6 +15,7 @@ BAND_SELECTIONS: tuple[str, ...] = _options.BAND_SELECTIONS
 BACKENDS: tuple[str, ...] = _options.BACKENDS
 DEVICES: tuple[str, ...] = _options.DEVICES
 SCALINGS: tuple[str, ...] = _options.SCALINGS
+PRESETS: tuple[str, ...] = tuple(engine("presets").PRESETS)
 MEANS = ("global", "local")
 CONNECTEDNESS: tuple[str, ...] = tuple(str(n) for n in sorted(_options.CONNECTEDNESS, reverse=True))
 # What is taken where a mask or polygons are asked for without a threshold.

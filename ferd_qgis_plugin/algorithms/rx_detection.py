@@ -14,7 +14,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QCoreApplication
 
-from ..choices import DETECTORS, MEANS
+from ..choices import DETECTORS, MEANS, PRESETS
 from ..engine import engine
 from ..help.page import AlgorithmHelp
 from ..help.rx_detection import rx_help
@@ -26,6 +26,8 @@ from .base import EngineAlgorithm
 translate = QCoreApplication.translate
 
 DETECTOR = "DETECTOR"
+PRESET = "PRESET"
+COMPONENTS = "COMPONENTS"
 ENHANCE = "ENHANCE"
 COVARIANCE = "COVARIANCE"
 MEAN = "MEAN"
@@ -48,6 +50,7 @@ class RxAnomalyDetection(EngineAlgorithm):
         return [
             p.input_layer(),
             p.choice(DETECTOR, translate("FERD", "Detector"), DETECTORS),
+            p.choice(PRESET, translate("FERD", "Preset, in place of a detector"), PRESETS, optional=True),
             QgsProcessingParameterBoolean(ENHANCE, translate("FERD", "Enhance with FEN first"), True),
             p.model(),
             p.bands(),
@@ -63,6 +66,8 @@ class RxAnomalyDetection(EngineAlgorithm):
         options = super().engine_options(parameters, context)
         options["detector"] = self.parameterAsEnumString(parameters, DETECTOR, context)
         options["enhance"] = self.parameterAsBoolean(parameters, ENHANCE, context)
+        options["preset"] = self.parameterAsEnumString(parameters, PRESET, context) or None
+        options["components"] = self.parameterAsString(parameters, COMPONENTS, context).strip() or None
         options["covariance"] = self.parameterAsString(parameters, COVARIANCE, context).strip() or None
         options["mean"] = self.parameterAsEnumString(parameters, MEAN, context) or None
         for name, option in SIDES.items():
@@ -90,6 +95,9 @@ def _detector_options() -> list[QgsProcessingParameterDefinition]:
         ),
         QgsProcessingParameterString(
             COVARIANCE, translate("FERD", "Covariance (such as ledoit-wolf or pca:20)"), optional=True
+        ),
+        QgsProcessingParameterString(
+            COMPONENTS, translate("FERD", "Components of fusion (such as raw:grx:oas,fen:grx)"), optional=True
         ),
         p.choice(MEAN, translate("FERD", "Mean of GRX"), MEANS, optional=True),
         QgsProcessingParameterNumber(

@@ -68,7 +68,14 @@ def rx_help() -> AlgorithmHelp:
             "DETECTOR": translate(
                 "FERD",
                 "The detector: grx (one background for the whole scene), slrx (blocks, their neighbours and the "
-                "scene), lrx (the ring around each pixel; slower) or crd (what the ring cannot represent; slower).",
+                "scene), lrx (the ring around each pixel; slower), crd (what the ring cannot represent; slower) or "
+                "fusion (the sum of the log scores of several detectors, on raw and enhanced bands).",
+            ),
+            "PRESET": translate(
+                "FERD",
+                "A setting that is fixed for all scenes, in place of a detector and its options: fast (global RX), "
+                "balanced (global RX on the raw and on the enhanced bands) or best (global and local RX on both; "
+                "slow). Not set: the detector above.",
             ),
             "ENHANCE": translate(
                 "FERD",
@@ -88,6 +95,11 @@ def rx_help() -> AlgorithmHelp:
                 "How the covariance is estimated. grx: empirical (default), ledoit-wolf, oas, pca:K (K components) or "
                 "trimmed:P (without the P per cent farthest pixels). lrx: ledoit-wolf (default), oas, empirical or "
                 "pca:K. Empty: the detector's default; the other detectors have none.",
+            ),
+            "COMPONENTS": translate(
+                "FERD",
+                "Only for fusion: what is summed, as CUBE:DETECTOR or CUBE:DETECTOR:COVARIANCE, separated by commas; "
+                "each CUBE is raw or fen (enhanced).",
             ),
             "MEAN": translate(
                 "FERD",

@@ -73,6 +73,22 @@ def test_every_detector_option_reaches_the_engine(provider, scene, tmp_path, rea
         np.testing.assert_array_equal(read_raster(result["OUTPUT"]), read_raster(tmp_path / f"{name}-engine.tif"))
 
 
+def test_a_preset_stands_for_its_detector(provider, scene, tmp_path, read_raster, feedback):
+    result = run(feedback=feedback, INPUT=str(scene), MODEL="fen-50", PRESET="balanced", OUTPUT=str(tmp_path / "s.tif"))
+    ferd_engine.detect_raster(str(scene), str(tmp_path / "e.tif"), model="fen-50", preset="balanced", backend="numpy")
+
+    np.testing.assert_array_equal(read_raster(result["OUTPUT"]), read_raster(tmp_path / "e.tif"))
+    assert any("fusion" in line for line in feedback.infos)
+
+
+def test_components_of_a_fusion(provider, scene, tmp_path, read_raster):
+    chosen = "raw:grx:oas,raw:grx"
+    result = run(INPUT=str(scene), ENHANCE=False, DETECTOR="fusion", COMPONENTS=chosen, OUTPUT=str(tmp_path / "s.tif"))
+    ferd_engine.detect_raster(str(scene), str(tmp_path / "e.tif"), enhance=False, detector="fusion", components=chosen)
+
+    np.testing.assert_array_equal(read_raster(result["OUTPUT"]), read_raster(tmp_path / "e.tif"))
+
+
 @pytest.mark.parametrize(
     ("parameters", "word"),
     [
@@ -81,6 +97,9 @@ def test_every_detector_option_reaches_the_engine(provider, scene, tmp_path, rea
         ({"DETECTOR": "lrx", "MEAN": "local"}, "mean"),
         ({"DETECTOR": "lrx", "INNER": 4}, "odd"),
         ({"COVARIANCE": "best"}, "best"),
+        ({"PRESET": "fast", "COVARIANCE": "oas"}, "preset"),
+        ({"PRESET": "fast", "DETECTOR": "crd"}, "preset"),
+        ({"COMPONENTS": "raw:grx"}, "components"),
         ({"THRESHOLD": "percentile:101"}, "percentile:101"),
         ({"THRESHOLD": "99"}, "99"),
         ({"MIN_PIXELS": 3}, "polygons"),

@@ -84,6 +84,14 @@ def test_a_run_in_the_worker_is_the_engines(provider, scene, tmp_path, read_rast
     assert feedback.progress() == 100.0
 
 
+def test_a_preset_goes_through_the_worker(provider, scene, tmp_path, feedback, name_python):
+    name_python(sys.executable)
+
+    run(feedback, INPUT=str(scene), MODEL="fen-50", PRESET="balanced", OUTPUT=str(tmp_path / "s.tif"))
+
+    assert any("fusion" in line for line in feedback.infos)
+
+
 def test_the_torch_worker_ran_torch(provider, scene, tmp_path, read_raster, feedback, name_python):
     pytest.importorskip("torch")
     name_python(sys.executable)
