@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
-from .raster import open_source
+from .raster import Source, open_source
 from .raster.array_source import is_mat73, load_mat, load_npy
-from .windows import whole
+from .roc import Quantiles, Roc, quantiles
+from .windows import Window, tiles
 
 FloatArray = NDArray[np.floating[Any]]
 
 _USUAL_TRUTH = "map"
 FALSE_ALARM_RATES = (1e-4, 1e-3, 1e-2)
+PARTIAL_RATES = (1e-2, 1e-1)
+# Pixels that are read at a time.
+_PART_PIXELS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,10 @@ class Evaluation:
 
     `auc` is the area under the ROC curve, ties counted half (Mann-Whitney); `average_precision` the mean precision
     over the anomalies, a step function without interpolation; `detection_at_1e_4`, `_1e_3` and `_1e_2` the largest
-    share of anomalies found by any threshold whose false-alarm rate is at most that. Counts are in pixels; `n_left_out`
-    had no score or no truth.
+    share of anomalies found by any threshold whose false-alarm rate is at most that; `partial_auc_1e_2` and `_1e_1` the
+    area up to that rate, scaled so that chance gives 0.5 (`Roc.partial_auc`). `auc_d_tau` to `snpr` are Chang's figures
+    of the 3D ROC curve (`Roc.three_d`); `snpr` is None where no background scores above the smallest score. Quantiles
+    are those of the scores, as they are. Counts are in pixels; `n_left_out` had no score or no truth.
     """
 
     auc: float
@@ -36,13 +44,49 @@ class Evaluation:
     detection_at_1e_4: float
     detection_at_1e_3: float
     detection_at_1e_2: float
+    partial_auc_1e_2: float
+    partial_auc_1e_1: float
+    auc_d_tau: float
+    auc_f_tau: float
+    auc_td: float
+    auc_bs: float
+    auc_tdbs: float
+    auc_od: float
+    auc_odp: float
+    snpr: float | None
+    anomaly_quantiles: Quantiles
+    background_quantiles: Quantiles
     n_anomalies: int
     n_background: int
     n_left_out: int
 
     def to_json(self) -> str:
         """Return one JSON object with the fields' names as keys."""
-        return json.dumps(asdict(self))
+        fields = asdict(self)
+        for key in ("anomaly_quantiles", "background_quantiles"):
+            fields[key] = getattr(self, key)._asdict()
+        return json.dumps(fields)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return each figure's name and value as people read them."""
+        texts = []
+        for key, value in json.loads(self.to_json()).items():
+            if isinstance(value, dict):
+                text = ", ".join(f"{name} {number:.4g}" for name, number in value.items())
+            elif isinstance(value, float):
+                text = f"{value:.4f}"
+            else:
+                text = "not defined" if value is None else str(value)
+            texts.append((key.replace("_", " "), text))
+        return texts
+
+
+class Part(NamedTuple):
+    """Scores and truth (rows, cols) of a window, NaN where there is none."""
+
+    window: Window
+    scores: FloatArray
+    truth: FloatArray
 
 
 def evaluate_scores(scores: ArrayLike, truth: ArrayLike) -> Evaluation:
@@ -55,58 +99,121 @@ def evaluate_scores(scores: ArrayLike, truth: ArrayLike) -> Evaluation:
     0.75
     """
     scores, truth = _floats(scores), _floats(truth)
-    if scores.shape != truth.shape:
-        raise InputError(
-            f"The scores have the size {_size(scores)} and the truth {_size(truth)}: give a truth on the same grid."
-        )
-    known = np.isfinite(scores) & np.isfinite(truth)
-    is_anomaly = truth[known] > 0
-    n_anomalies = int(np.count_nonzero(is_anomaly))
-    n_background = is_anomaly.size - n_anomalies
-    if not n_anomalies or not n_background:
-        what = "anomaly, a value above 0," if not n_anomalies else "background, a 0,"
-        raise InputError(
-            f"The truth has no {what} where there is a score: check that it is the right file and its nodata not 0."
-        )
-    hits, false_alarms = _curve(scores[known], is_anomaly)
-    hit_rate, false_rate = hits / n_anomalies, false_alarms / n_background
-    found = [float(hit_rate[false_rate <= rate].max()) for rate in FALSE_ALARM_RATES]
-    precision = hits[1:] / (hits[1:] + false_alarms[1:])
-    return Evaluation(
-        auc=_area(hits, false_alarms),
-        average_precision=float(np.sum(np.diff(hit_rate) * precision)),
-        detection_at_1e_4=found[0],
-        detection_at_1e_3=found[1],
-        detection_at_1e_2=found[2],
-        n_anomalies=n_anomalies,
-        n_background=n_background,
-        n_left_out=known.size - is_anomaly.size,
-    )
+    _check_same_size(scores.shape, truth.shape)
+    flat = Part(Window(0, 1, 0, scores.size), scores.reshape(1, -1), truth.reshape(1, -1))
+    return figures(*split([flat], scores.size, scores.dtype))
 
 
 def evaluate_files(scores_path: str, truth_path: str, variable: str | None = None) -> Evaluation:
     """Compare two one-band rasters, .npy or .mat files of the same size, by pixel; nodata in either is left out.
 
-    `variable` names the truth's array in a .mat file; without it `map` or the only array of two axes is taken.
-    Both files are held in memory. Raises `InputError` where one cannot be used.
+    `variable` names the truth's array in a .mat file; without it `map` or the only array of two axes is taken. Rasters
+    are read by rows; the scores of all pixels are held once, as float32 where the raster's type fits into it, and
+    sorted in place. Raises `InputError` where a file cannot be used.
     """
-    return evaluate_scores(_read_plane(scores_path, None), _read_plane(truth_path, variable))
+    with Planes(scores_path, truth_path, variable) as planes:
+        return figures(*split(planes.parts(), planes.n_pixels, planes.dtype))
 
 
-def _curve(scores: FloatArray, is_anomaly: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return how many anomalies and how much background each threshold marks, from none to all, ties together."""
-    order = np.argsort(-scores)
-    ordered = scores[order]
-    last_of_ties = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), ordered.size - 1)
-    hits = np.cumsum(is_anomaly[order], dtype=np.int64)[last_of_ties]
-    false_alarms = last_of_ties + 1 - hits
-    return np.append(0, hits), np.append(0, false_alarms)
+def evaluate_with_report(
+    scores_path: str, truth_path: str, report: str, variable: str | None = None, *, overwrite: bool = False
+) -> Evaluation:
+    """Do as `evaluate_files` and write a self-contained HTML page with figures, curves, boxes and maps.
+
+    Raises `OutputError` before anything is read where the page may not be written there.
+    """
+    # The page needs what is defined here.
+    from .evaluation_report import Preview, ReportFile, report_page
+
+    with ReportFile(report, overwrite=overwrite, inputs=(scores_path, truth_path)) as file:
+        with Planes(scores_path, truth_path, variable) as planes:
+            preview = Preview(*planes.shape)
+            roc, n_left_out = split(preview.seen(planes.parts(preview.cell_px)), planes.n_pixels, planes.dtype)
+        evaluation = figures(roc, n_left_out)
+        file.write(report_page(evaluation, roc, preview, scores_path, truth_path))
+    return evaluation
 
 
-def _area(hits: NDArray[np.int64], false_alarms: NDArray[np.int64]) -> float:
-    """Return the area under the ROC curve by the trapezium rule, in whole numbers until the last step."""
-    doubled = int(np.dot(np.diff(false_alarms), hits[1:] + hits[:-1]))
-    return doubled / (2 * int(hits[-1]) * int(false_alarms[-1]))
+class Planes:
+    """Two files that are read beside each other, by rows; closes them as a context manager."""
+
+    def __init__(self, scores_path: str, truth_path: str, variable: str | None = None) -> None:
+        self._open = ExitStack()
+        with ExitStack() as opened:
+            self._scores, self._truth = (
+                _open_plane(path, name, opened) for path, name in ((scores_path, None), (truth_path, variable))
+            )
+            self.shape = _shape(self._scores)
+            _check_same_size(self.shape, _shape(self._truth))
+            self._open = opened.pop_all()
+        self.n_pixels = self.shape[0] * self.shape[1]
+        self.dtype = np.dtype(np.float32 if self._scores.dtype == np.float32 else np.float64)
+
+    def __enter__(self) -> Planes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def parts(self, multiple: int = 1) -> Iterator[Part]:
+        """Yield full rows, as many as fit, a multiple of `multiple` of them."""
+        rows = max(_PART_PIXELS // max(self.shape[1], 1) // multiple, 1) * multiple
+        for window in tiles(*self.shape, rows, self.shape[1]):
+            yield Part(window, _read(self._scores, window), _read(self._truth, window))
+
+
+def split(parts: Iterable[Part], n_pixels: int, dtype: np.dtype[Any]) -> tuple[Roc, int]:
+    """Return the sorted scores of anomalies and background, and how many pixels have no score or no truth.
+
+    One array of `n_pixels` is filled from both ends and sorted in place. Raises `InputError` where one is missing.
+    """
+    scores = np.empty(n_pixels, dtype=dtype)
+    n_background, n_anomalies, seen = 0, 0, 0
+    for part in parts:
+        known = np.isfinite(part.scores) & np.isfinite(part.truth)
+        is_anomaly = known & (part.truth > 0)
+        above = part.scores[is_anomaly]
+        below = part.scores[known & ~is_anomaly]
+        scores[n_background : n_background + len(below)] = below
+        n_background, n_anomalies, seen = n_background + len(below), n_anomalies + len(above), seen + known.size
+        scores[n_pixels - n_anomalies : n_pixels - n_anomalies + len(above)] = above
+    if not n_anomalies or not n_background:
+        what = "anomaly, a value above 0," if not n_anomalies else "background, a 0,"
+        raise InputError(
+            f"The truth has no {what} where there is a score: check that it is the right file and its nodata not 0."
+        )
+    background, anomalies = scores[:n_background], scores[n_pixels - n_anomalies :]
+    background.sort()
+    anomalies.sort()
+    return Roc(anomalies, background), seen - n_background - n_anomalies
+
+
+def figures(roc: Roc, n_left_out: int) -> Evaluation:
+    """Return the figures of sorted scores."""
+    found = [roc.detection_at(rate) for rate in FALSE_ALARM_RATES]
+    partial = [roc.partial_auc(rate) for rate in PARTIAL_RATES]
+    return Evaluation(
+        auc=roc.auc(),
+        average_precision=roc.average_precision(),
+        detection_at_1e_4=found[0],
+        detection_at_1e_3=found[1],
+        detection_at_1e_2=found[2],
+        partial_auc_1e_2=partial[0],
+        partial_auc_1e_1=partial[1],
+        **roc.three_d()._asdict(),
+        anomaly_quantiles=quantiles(roc.anomalies),
+        background_quantiles=quantiles(roc.background),
+        n_anomalies=len(roc.anomalies),
+        n_background=len(roc.background),
+        n_left_out=n_left_out,
+    )
+
+
+def _check_same_size(scores: tuple[int, ...], truth: tuple[int, ...]) -> None:
+    if scores != truth:
+        raise InputError(
+            f"The scores have the size {_size(scores)} and the truth {_size(truth)}: give a truth on the same grid."
+        )
 
 
 def _floats(values: ArrayLike) -> FloatArray:
@@ -116,24 +223,31 @@ def _floats(values: ArrayLike) -> FloatArray:
     return array if array.dtype == np.float32 else array.astype(np.float64)
 
 
-def _size(values: NDArray[Any]) -> str:
-    return " x ".join(map(str, values.shape)) or "of a single number"
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "of a single number"
 
 
-def _read_plane(path: str, variable: str | None) -> FloatArray:
-    """Return a raster's only band, or a 2-D array, as (rows, cols) with NaN for nodata."""
+def _open_plane(path: str, variable: str | None, opened: ExitStack) -> Source | FloatArray:
+    """Return a raster of one band, which `opened` closes, or a 2-D array (rows, cols)."""
     if path.lower().endswith(".npy"):
         return _plane(load_npy(path), path)
     if path.lower().endswith(".mat"):
         return _plane(_load_mat_plane(path, variable), path)
     source = open_source(path, variable)
-    try:
-        if len(source.bands) != 1:
-            raise InputError(f"The raster {path} has {len(source.bands)} bands: give a raster of one band.")
-        values = source.read(whole(source.n_rows, source.n_cols), [1]).values
-    finally:
-        source.close()
-    return values[:, :, 0]
+    opened.callback(source.close)
+    if len(source.bands) != 1:
+        raise InputError(f"The raster {path} has {len(source.bands)} bands: give a raster of one band.")
+    return source
+
+
+def _shape(plane: Source | FloatArray) -> tuple[int, int]:
+    return (plane.shape[0], plane.shape[1]) if isinstance(plane, np.ndarray) else (plane.n_rows, plane.n_cols)
+
+
+def _read(plane: Source | FloatArray, window: Window) -> FloatArray:
+    if isinstance(plane, np.ndarray):
+        return plane[window.row_start : window.row_stop]
+    return plane.read(window, [1]).values[:, :, 0]
 
 
 def _load_mat_plane(path: str, variable: str | None) -> NDArray[Any]:
@@ -154,6 +268,7 @@ def _load_mat_plane(path: str, variable: str | None) -> NDArray[Any]:
 def _plane(array: NDArray[Any], path: str) -> FloatArray:
     if array.ndim != 2 or array.dtype.kind not in "buif":
         raise InputError(
-            f"The array of {path} holds {array.dtype} values, {_size(array)}: give rows x columns of real numbers."
+            f"The array of {path} holds {array.dtype} values, {_size(array.shape)}: give rows x columns of real "
+            "numbers."
         )
     return _floats(array)

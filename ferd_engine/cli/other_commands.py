@@ -34,18 +34,22 @@ def run_info(arguments: argparse.Namespace) -> int:
 
 def run_evaluate(arguments: argparse.Namespace) -> int:
     """Compare scores with a truth map."""
-    from ..evaluate import evaluate_files
+    from ..errors import UsageError
+    from ..evaluate import evaluate_files, evaluate_with_report
 
-    evaluation = evaluate_files(arguments.scores, arguments.truth, arguments.variable)
+    if arguments.overwrite and arguments.report is None:
+        raise UsageError("Only a report is written, so --overwrite needs --report: give both, or leave it out.")
+    if arguments.report is None:
+        evaluation = evaluate_files(arguments.scores, arguments.truth, arguments.variable)
+    else:
+        evaluation = evaluate_with_report(
+            arguments.scores, arguments.truth, arguments.report, arguments.variable, overwrite=arguments.overwrite
+        )
     if arguments.json:
         print(evaluation.to_json())
         return EXIT_DONE
-    for key, value in asdict(evaluation).items():
-        print(
-            f"{key.replace('_', ' '):<22} {value:.4f}"
-            if isinstance(value, float)
-            else f"{key.replace('_', ' '):<22} {value}"
-        )
+    for name, text in evaluation.lines():
+        print(f"{name:<22} {text}")
     return EXIT_DONE
 
 

@@ -188,6 +188,8 @@ def _add_evaluate(commands: argparse._SubParsersAction[OneSentenceParser]) -> No
     parser.add_argument("scores", metavar="SCORES", help="a score raster")
     parser.add_argument("truth", metavar="TRUTH", help="a raster, .mat or .npy of the same size; above 0 is anomaly")
     parser.add_argument("--variable", metavar="NAME", help="the array of a .mat truth file")
+    parser.add_argument("--report", metavar="FILE.html", help="write a web page with figures, curves and maps")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing report")
     _add_json(parser)
 
 

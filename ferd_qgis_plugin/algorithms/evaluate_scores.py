@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from qgis.core import (
@@ -99,11 +98,9 @@ class EvaluateScores(FerdAlgorithm):
             return {}
         except (UnusableLayerError, errors.FerdError) as error:
             raise QgsProcessingException(str(error)) from error
-        facts = asdict(evaluation)
-        for key, value in facts.items():
-            text = f"{value:.4f}" if isinstance(value, float) else str(value)
-            feedback.pushInfo(f"{key.replace('_', ' ')}: {text}")
-        return {name: facts[key] for name, key in NUMBERS.items()}
+        for name, text in evaluation.lines():
+            feedback.pushInfo(f"{name}: {text}")
+        return {name: getattr(evaluation, key) for name, key in NUMBERS.items()}
 
     def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         """Take over the layers; raise `UnusableLayerError` where they cannot work."""

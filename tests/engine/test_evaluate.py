@@ -68,6 +68,8 @@ def test_constant_scores_are_chance():
     assert evaluation.auc == 0.5
     assert evaluation.average_precision == 0.1
     assert evaluation.detection_at_1e_2 == 0.0
+    assert evaluation.partial_auc_1e_2 == pytest.approx(0.5)
+    assert (evaluation.auc_d_tau, evaluation.snpr) == (0.0, None)
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))
@@ -95,6 +97,46 @@ def test_agrees_with_scikit_learn(dtype):
     assert evaluation.average_precision == pytest.approx(expected, abs=1e-12)
     false_rate, hit_rate, _ = metrics.roc_curve(truth.ravel(), scores.ravel(), drop_intermediate=False)
     assert evaluation.detection_at_1e_2 == pytest.approx(hit_rate[false_rate <= 1e-2].max(), abs=1e-12)
+    for rate, ours in ((1e-2, evaluation.partial_auc_1e_2), (1e-1, evaluation.partial_auc_1e_1)):
+        theirs = metrics.roc_auc_score(truth.ravel(), scores.ravel(), max_fpr=rate)
+        assert ours == pytest.approx(theirs, abs=1e-12)
+
+
+def test_three_dimensional_figures_by_hand():
+    # Scaled to [0, 1]: anomalies 1 and 0.5, background 0.75, 0.25 and 0; two of six pairs in the wrong order.
+    evaluation = evaluate_scores([10.0, 6.0, 8.0, 4.0, 2.0], [1, 1, 0, 0, 0])
+    area, d_tau, f_tau = 5 / 6, 0.75, 1 / 3
+    assert evaluation.auc == pytest.approx(area)
+    assert (evaluation.auc_d_tau, evaluation.auc_f_tau) == pytest.approx((d_tau, f_tau))
+    assert (evaluation.auc_td, evaluation.auc_bs) == pytest.approx((area + d_tau, area - f_tau))
+    assert (evaluation.auc_tdbs, evaluation.auc_od) == pytest.approx((d_tau - f_tau, area + d_tau - f_tau))
+    assert (evaluation.auc_odp, evaluation.snpr) == pytest.approx((d_tau + 1 - f_tau, d_tau / f_tau))
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))
+def test_areas_over_tau_are_those_of_the_curves(pairs):
+    scores = np.array([float(score) for score, _ in pairs])
+    is_anomaly = np.array([flag for _, flag in pairs])
+    if is_anomaly.all() or not is_anomaly.any() or np.ptp(scores) == 0:
+        return
+    evaluation = evaluate_scores(scores, is_anomaly)
+    scaled = (scores - scores.min()) / np.ptp(scores)
+    # Halfway between the steps: the mean over these thresholds is the integral.
+    taus = (np.arange(60 * 6) + 0.5) / (60 * 6)
+    for values, area in ((scaled[is_anomaly], evaluation.auc_d_tau), (scaled[~is_anomaly], evaluation.auc_f_tau)):
+        assert np.mean([np.mean(values >= tau) for tau in taus]) == pytest.approx(area, abs=1e-12 + 1e-9)
+
+
+def test_quantiles_are_those_of_numpy():
+    rng = np.random.default_rng(2)
+    truth = rng.random(500) < 0.1
+    scores = rng.normal(size=500).astype(np.float32)
+    evaluation = evaluate_scores(scores, truth)
+    for values, ours in (
+        (scores[truth], evaluation.anomaly_quantiles),
+        (scores[~truth], evaluation.background_quantiles),
+    ):
+        np.testing.assert_allclose(ours, np.quantile(values, [0, 0.1, 0.25, 0.5, 0.75, 0.9, 1]), rtol=1e-6)
 
 
 def test_pixels_without_score_or_truth_are_left_out():
@@ -129,6 +171,18 @@ def test_files_leave_out_nodata_of_both(tmp_path):
     )
     assert (evaluation.n_anomalies, evaluation.n_background, evaluation.n_left_out) == (1, 3, 2)
     assert evaluation.auc == 1.0
+
+
+def test_how_many_rows_are_read_at_a_time_changes_nothing(tmp_path, monkeypatch):
+    rng = np.random.default_rng(3)
+    truth = (rng.random((37, 23)) < 0.05).astype(np.uint8)
+    scores = rng.normal(size=truth.shape).astype(np.float32)
+    scores[5, :9] = -9999.0
+    paths = write_raster(tmp_path / "s.tif", scores, -9999.0), write_raster(tmp_path / "t.tif", truth)
+    expected = evaluate_scores(np.where(scores == -9999.0, np.nan, scores), truth)
+    for n_pixels in (1, 100, 1 << 20):
+        monkeypatch.setattr("ferd_engine.evaluate._PART_PIXELS", n_pixels)
+        assert evaluate_files(*paths) == expected
 
 
 def test_truth_may_be_npy_or_mat(tmp_path):
