@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from qgis.core import QgsProcessingUtils, QgsProviderRegistry
 from qgis.PyQt.QtCore import QCoreApplication
 
+from .layer_edits import LayerEdits
+
 if TYPE_CHECKING:
     from qgis.core import QgsRasterLayer
 
@@ -18,27 +20,19 @@ class UnusableLayerError(ValueError):
 
 
 def gdal_source(layer: QgsRasterLayer) -> str:
-    """Return a path or connection string that GDAL opens without QGIS.
+    """Return a path or connection string that GDAL opens without QGIS, and that shows what the layer's owner sees.
 
-    A layer with open options is wrapped in a VRT in Processing's temporary folder: a plain path cannot carry them.
+    What a plain path cannot carry goes into a VRT in Processing's temporary folder: open options, and what was changed
+    in the layer and not in its file (`layer_edits.LayerEdits`).
     """
     path, options = _split(layer)
-    return _vrt(path, options) if options else path
+    edits = LayerEdits.of(layer)
+    return _vrt(path, options, edits) if options or edits else path
 
 
 def gdal_path(layer: QgsRasterLayer) -> str:
     """Return the path of a layer, without its open options."""
     return _split(layer)[0]
-
-
-def has_own_nodata(layer: QgsRasterLayer) -> bool:
-    """Say whether the layer's properties change the file's nodata, which a path cannot carry."""
-    provider = layer.dataProvider()
-    return any(
-        provider.userNoDataValues(band)
-        or (provider.sourceHasNoDataValue(band) and not provider.useSourceNoDataValue(band))
-        for band in range(1, layer.bandCount() + 1)
-    )
 
 
 def _split(layer: QgsRasterLayer) -> tuple[str, list[str]]:
@@ -67,16 +61,19 @@ def _split(layer: QgsRasterLayer) -> tuple[str, list[str]]:
     return str(registry.encodeUri("gdal", parts)), options
 
 
-def _vrt(path: str, options: list[str]) -> str:
-    """Return a VRT that opens `path` with GDAL's open options."""
+def _vrt(path: str, options: list[str], edits: LayerEdits) -> str:
+    """Return a VRT that opens `path` with GDAL's open options and has the layer's edits."""
     from osgeo import gdal
 
     dataset = gdal.OpenEx(path, gdal.OF_RASTER, open_options=options)
     target = QgsProcessingUtils.generateTempFilename("source.vrt")
-    if dataset is None or gdal.GetDriverByName("VRT").CreateCopy(target, dataset) is None:
+    copy = None if dataset is None else gdal.GetDriverByName("VRT").CreateCopy(target, dataset)
+    if copy is None:
         raise UnusableLayerError(
             translate("FERD", "GDAL cannot open {path} with the options {options}: check the layer's source.").format(
                 path=path, options=" ".join(options)
             )
         )
+    edits.write(copy)
+    copy = None
     return str(target)

@@ -12,11 +12,12 @@ from qgis.PyQt.QtCore import QCoreApplication
 from ..choices import AUTO_MODEL
 from ..engine import engine
 from ..feedback import push_report
+from ..layer_edits import has_lost_nodata
 from ..regions import region_mask, to_raster
 from ..runtime.interpreter import Interpreter
 from ..runtime.jobs import WorkerError
 from ..runtime.runs import choose_python, run_engine
-from ..source import UnusableLayerError, gdal_path, gdal_source, has_own_nodata
+from ..source import UnusableLayerError, gdal_path, gdal_source
 from . import parameters as p
 from .algorithm import FerdAlgorithm
 
@@ -60,11 +61,12 @@ class EngineAlgorithm(FerdAlgorithm):
             layer = self._read_parameters(parameters, context)
         except (UnusableLayerError, engine("errors").FerdError) as error:
             raise QgsProcessingException(str(error)) from error
-        if has_own_nodata(layer):
+        if has_lost_nodata(layer):
             feedback.pushWarning(
                 translate(
                     "FERD",
-                    "The no-data settings in the properties of layer '{layer}' are not used; those of its file are.",
+                    "The no-data settings in the properties of layer '{layer}' are ranges or several values, which are "
+                    "not used; that of its file is.",
                 ).format(layer=layer.name())
             )
         return True

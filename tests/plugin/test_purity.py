@@ -23,6 +23,7 @@ ALLOWED = {
     "os",
     "osgeo",
     "pathlib",
+    "re",
     "shutil",
     "types",
     "typing",

@@ -127,14 +127,14 @@ def test_warnings_of_the_engine_are_shown(provider, scene, tmp_path, feedback):
     assert any("constant were left out" in warning for warning in feedback.warnings)
 
 
-def test_no_data_settings_of_the_layer_are_warned_of(provider, scene, tmp_path, feedback):
-    from qgis.core import QgsRasterLayer
+def test_no_data_ranges_of_the_layer_are_warned_of(provider, scene, tmp_path, feedback):
+    from qgis.core import QgsRasterLayer, QgsRasterRange
 
     layer = QgsRasterLayer(str(scene), "my scene")
     run(RX, feedback, INPUT=layer, ENHANCE=False, OUTPUT=str(tmp_path / "first.tif"))
     assert not any("my scene" in warning for warning in feedback.warnings)
 
-    layer.dataProvider().setUseSourceNoDataValue(3, False)
+    layer.dataProvider().setUserNoDataValue(3, [QgsRasterRange(0, 100)])
     run(RX, feedback, INPUT=layer, ENHANCE=False, OUTPUT=str(tmp_path / "second.tif"))
     assert any("my scene" in warning for warning in feedback.warnings)
 
