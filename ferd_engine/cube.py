@@ -6,7 +6,7 @@ Arrays are (rows, cols, bands) everywhere.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,23 @@ class Cube(Protocol):
 
         Values of invalid pixels are finite and mean nothing; they take part in no statistic.
         """
+
+
+@runtime_checkable
+class CubeWithBackground(Cube, Protocol):
+    """A cube of which only some pixels are background."""
+
+    @property
+    def background(self) -> Cube:
+        """The same cube, in which only background pixels are valid."""
+
+    def flags(self, window: Window) -> BoolArray:
+        """Return (rows, cols) whether a pixel would be background if it is valid."""
+
+
+def background_of(cube: Cube) -> Cube:
+    """Return the cube that statistics of the background are taken from: by default the cube itself."""
+    return cube.background if isinstance(cube, CubeWithBackground) else cube
 
 
 class ScoreSink(Protocol):

@@ -100,6 +100,7 @@ class DetectOptions(EnhanceOptions):
     mean: str | None = None
     inner: int | None = None
     outer: int | None = None
+    background: str | None = None
     threshold: str | None = None
     mask_out: str | None = None
     polygons: str | None = None

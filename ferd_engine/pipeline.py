@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Callable
 
 import numpy as np
 
+from .background import BackgroundCube, background_moments
 from .bands import Selection, candidates, pick_bands
 from .context import RunContext
-from .cube import MaskedCube, ScoreSink, ScratchCube
-from .detectors import Scene, TwoCubeDetector, make_detector
+from .cube import Cube, MaskedCube, ScoreSink, ScratchCube
+from .detectors import Detector, Scene, TwoCubeDetector, make_detector, takes_background
 from .detectors.distribution import ScoreDistribution
 from .errors import InputError, UsageError
 from .features import Enhancer, SourceCube
@@ -23,6 +24,7 @@ from .options import DetectOptions, EnhanceOptions
 from .overlap import one_behind
 from .parallel import threads
 from .raster import Source
+from .raster.background import Background, open_background
 from .raster.row_order import in_row_order
 from .scan import Scan, scan
 from .statistics import Moments
@@ -124,23 +126,47 @@ def open_enhancer(source: Source, plan: Plan, options: EnhanceOptions) -> tuple[
 def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, context: RunContext) -> Outcome:
     """Score every valid pixel of the source into the sink."""
     detector = make_detector(options.detector, **options.detector_options())
-    source = _prepared(source, options, context)
-    if not options.enhance:
+    if options.background is not None and not takes_background(detector):
+        raise UsageError(
+            f"The detector {options.detector!r} with these options takes its background from around each pixel, so a "
+            "background of the image is of no use to it: drop it, or leave pixels out altogether with --mask."
+        )
+    with ExitStack() as opened:
+        flags = None
+        if options.background is not None:
+            flags = opened.enter_context(closing(open_background(options.background, source)))
+        source = _prepared(source, options, context)
+        if options.enhance:
+            return _detect_enhanced(source, options, detector, sink, flags, context)
         with context.part(0.0, 0.5):
             plan = make_plan(source, options, enhance=False, context=context)
         with context.part(0.5, 1.0), threads():
-            distribution = detector.score(SourceCube(source, plan.selection.numbers), plan.scan.moments, sink, context)
-        return Outcome(plan, None, distribution)
+            raw = _scene(SourceCube(source, plan.selection.numbers), plan.scan.moments, flags, context)
+            return Outcome(plan, None, detector.score(*raw, sink, context))
+
+
+def _detect_enhanced(
+    source: Source,
+    options: DetectOptions,
+    detector: Detector,
+    sink: ScoreSink,
+    flags: Background | None,
+    context: RunContext,
+) -> Outcome:
     both = detector if isinstance(detector, TwoCubeDetector) else None
     beside = both is not None and _reads_raw(both)
     with context.part(0.0, _SCAN_PART / 2 if beside else _SCAN_PART):
         plan = make_plan(source, options, enhance=True, context=context)
-    raw = None
+    raw: Scene | None = None
+    raw_bands: tuple[int, ...] = ()
     if beside:
         with context.part(_SCAN_PART / 2, _SCAN_PART):
-            raw = _scan_raw(source, options, context)
+            found = _scan_raw(source, options, context)
+        raw_bands = found.numbers
+        with context.part(_SCAN_PART, _SCAN_PART):
+            raw = _scene(SourceCube(source, raw_bands), found.moments, flags, context)
         # The raw bands hold the model's, so a pixel that is valid in all of them is valid in both cubes.
-        plan = replace(plan, scan=replace(plan.scan, n_valid=raw.n_valid))
+        plan = replace(plan, scan=replace(plan.scan, n_valid=found.n_valid))
     enhancer, backend = open_enhancer(source, plan, options)
     n_bands = len(plan.selection.numbers)
     enhanced = context.scratch_cube(source.n_rows, source.n_cols, n_bands)
@@ -149,15 +175,24 @@ def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, conte
         with context.part(_SCAN_PART, score_part):
             moments = _store_enhanced(enhancer, enhanced, n_bands, context)
         with context.part(score_part, 1.0), threads():
-            scene = Scene(MaskedCube(enhanced), moments)
+            scene = _scene(MaskedCube(enhanced), moments, flags, context)
+            distribution = None
             if both is None:
-                return Outcome(plan, backend.describe(), detector.score(*scene, sink, context))
-            both.score_both(
-                None if raw is None else Scene(SourceCube(source, raw.numbers), raw.moments), scene, sink, context
-            )
-            return Outcome(plan, backend.describe(), raw_bands=() if raw is None else raw.numbers)
+                distribution = detector.score(*scene, sink, context)
+            else:
+                both.score_both(raw, scene, sink, context)
+        return Outcome(plan, backend.describe(), distribution, raw_bands)
     finally:
         enhanced.close()
+
+
+def _scene(cube: Cube, moments: Moments, flags: Background | None, context: RunContext) -> Scene:
+    """Return a cube with the moments of its background: those of all valid pixels, where none was named."""
+    if flags is None:
+        return Scene(cube, moments)
+    flagged = BackgroundCube(cube, flags)
+    with context.part(0.0, 0.0):
+        return Scene(flagged, background_moments(flagged, context))
 
 
 def _reads_raw(detector: TwoCubeDetector) -> bool:

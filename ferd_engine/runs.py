@@ -63,7 +63,7 @@ def detect_raster(
         if settings.threshold is not None:
             kept = KeptScores(writer, context.scratch_cube(source.n_rows, source.n_cols, 1))
         try:
-            with DecisionOutputs(settings, folder.path, source.files) as extra:
+            with DecisionOutputs(settings, folder.path, _inputs(source, settings)) as extra:
                 outcome = run_detection(source, settings, kept or writer, context)
                 decision = None
                 if kept is not None:
@@ -168,12 +168,18 @@ def _run(
     """Open the input and the output's folder, with memory and threads as the options say."""
     source = open_source(input, settings.variable)
     with _closing(source, settings) as source:
-        folder = OutputFolder(output, overwrite=settings.overwrite, inputs=source.files)
+        folder = OutputFolder(output, overwrite=settings.overwrite, inputs=_inputs(source, settings))
         context = _context(settings, progress)
         with bounded_cache(settings.budget_bytes // _CACHE_PART), limited_threads(settings.threads), folder:
             context.scratch_folder = folder.folder
             with closing(context):
                 yield source, folder, context
+
+
+def _inputs(source: Source, settings: EnhanceOptions) -> tuple[str, ...]:
+    """Return the files that no output may replace."""
+    background = settings.background if isinstance(settings, DetectOptions) else None
+    return source.files if background is None else (*source.files, background)
 
 
 @contextmanager

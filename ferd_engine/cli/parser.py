@@ -85,6 +85,11 @@ def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
         metavar="N",
         help="lrx, crd, fusion: odd side of the outer window (default: inner + 10 or 4); grx: of the local mean's (15)",
     )
+    parser.add_argument(
+        "--background",
+        metavar="RASTER|VECTOR",
+        help="take statistics from these pixels alone: not 0 in a raster of the input's grid, or inside polygons",
+    )
     _add_decision_options(parser)
     _add_band_options(parser)
     _add_run_options(parser)

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from . import crd, fusion, grx, lrx, slrx
-from .registry import DETECTORS, Detector, DetectorInfo, Scene, TwoCubeDetector, detector_info, make_detector, register
+from .registry import (
+    DETECTORS,
+    Detector,
+    DetectorInfo,
+    Scene,
+    TwoCubeDetector,
+    detector_info,
+    make_detector,
+    register,
+    takes_background,
+)
 
 for _info in (grx.INFO, slrx.INFO, lrx.INFO, crd.INFO, fusion.INFO):
     register(_info)
@@ -17,4 +27,5 @@ __all__ = [
     "detector_info",
     "make_detector",
     "register",
+    "takes_background",
 ]

@@ -16,7 +16,7 @@ from ..statistics import Float64Array, Moments
 from ..windows import Window
 from .blocks import blocks
 from .distribution import ScoreDistribution
-from .registry import Detector, DetectorInfo, Scene, detector_info
+from .registry import Detector, DetectorInfo, Scene, detector_info, takes_background
 
 RAW, ENHANCED = "raw", "fen"
 COMPONENTS = "raw:grx:oas,raw:lrx:pca:20,fen:grx,fen:lrx:oas"
@@ -82,6 +82,11 @@ class Fusion:
         is_local = "inner" in info.options
         windows = {"inner": self.inner, "outer": self.outer} if is_local else {}
         return Component(cube, info.make(covariance=covariance or None, **windows), _LOCAL_WEIGHT if is_local else 1.0)
+
+    @property
+    def takes_background(self) -> bool:
+        """Whether all components can be told which pixels are background."""
+        return all(takes_background(component.detector) for component in self.parsed())
 
     def reads(self, cube: str) -> bool:
         """Say whether some component reads this cube, `raw` or `fen`."""

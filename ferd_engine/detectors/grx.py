@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..context import RunContext
-from ..cube import Cube, ScoreSink
+from ..cube import Cube, ScoreSink, background_of
 from ..errors import InputError, UsageError
 from ..overlap import one_ahead
 from ..progress import ProgressSpan
@@ -28,7 +29,8 @@ class Grx:
     Reed and Yu, "Adaptive multiple-band CFAR detection of an optical pattern with unknown spectral distribution", IEEE
     TASSP 38 (1990). Arithmetic is float64, the scores are float32. Scores do not depend on the block size. With the
     empirical covariance they do not depend on an affine scaling of each band either, and their mean over N pixels is
-    rank * (N - 1) / N.
+    rank * (N - 1) / N. With a background given, mean and covariance are those of its pixels; a local mean is still
+    that of all valid pixels in the window.
 
     Parameters
     ----------
@@ -39,6 +41,8 @@ class Grx:
     outer
         Odd side of that window in pixels, by default 15; with mean local alone.
     """
+
+    takes_background: ClassVar[bool] = True
 
     covariance: str = "empirical"
     mean: str = "global"
@@ -64,7 +68,7 @@ class Grx:
         option = parse_covariance(self.covariance)
         start = passes(option) / (passes(option) + 1)
         with context.part(0.0, start):
-            distance = background(option, cube, moments, context)
+            distance = background(option, background_of(cube), moments, context)
         progress = ProgressSpan(context.progress, start, 1.0)
         if self.mean == "local":
             score_local_mean(cube, distance, self._side, sink, context, progress)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from ..context import RunContext
-from ..cube import Cube, Float32Array, ScoreSink
+from ..cube import BoolArray, Cube, CubeWithBackground, Float32Array, ScoreSink
 from ..errors import InputError, UsageError
 from ..parallel import Threads, threads
 from ..progress import ProgressSpan
@@ -37,9 +37,10 @@ class Lrx:
 
     Reed and Yu (1990) with a guard window. The ring is the outer window without the inner one; both are shifted inside
     at the image's edge, so that every ring has the same number of pixels, as in Spectral Python's `rx(window=...)`.
-    Invalid pixels take part in no ring. Except with pca:K the scores do not depend on an affine scaling of each band.
-    A ring of fewer than two valid pixels, or without variance, gives its place to the whole image. Arithmetic is
-    float64, the scores are float32; they do not depend on the memory budget.
+    Invalid pixels take part in no ring; with a background given, its pixels alone take part in rings and in the whole
+    image's mean and covariance. Except with pca:K the scores do not depend on an affine scaling of each band. A ring of
+    fewer than two pixels, or without variance, gives its place to the whole image. Arithmetic is float64, the scores
+    are float32; they do not depend on the memory budget.
 
     Parameters
     ----------
@@ -52,6 +53,8 @@ class Lrx:
         denominator) drawn towards a multiple of the whole image's; empirical (n - 1), which needs more pixels than
         bands in each ring; pca:K, empirical within the K leading principal components of the whole image.
     """
+
+    takes_background: ClassVar[bool] = True
 
     inner: int = INNER_PX
     outer: int | None = None
@@ -157,23 +160,24 @@ class _Scene:
         coordinates = self.coordinates(values)
         if not valid.all():
             coordinates[~valid] = 0.0
-        tile = RingTile(window, coordinates, valid, image, rings)
+        background = valid & self.cube.flags(window) if isinstance(self.cube, CubeWithBackground) else valid
+        tile = RingTile(window, coordinates, background, image, rings)
         # Beside narrow images every thread still has a part.
         n_parts = max(-(-core.n_cols // _RESTART_PX), min(pool.count, core.n_cols))
         for rows in tiles(core.n_rows, core.n_cols, _ROWS, core.n_cols):
             part = shifted(rows, core)
             parts = [shifted(one, part) for one in tiles(*part.shape, _ROWS, -(-part.n_cols // n_parts))]
-            jobs = pool.map(lambda one: self._part(tile, one, values), parts)
+            jobs = pool.map(lambda one: self._part(tile, one, values, valid), parts)
             self.n_lonely += sum(job.n_lonely for job in jobs)
             self.n_deficient += sum(job.n_deficient for job in jobs)
             scores = np.concatenate([job.squared for job in jobs], axis=1).astype(np.float32)
-            scores[~tile.background[part.within(window)]] = np.nan
+            scores[~valid[part.within(window)]] = np.nan
             yield part, scores
 
-    def _part(self, tile: RingTile, part: Window, values: Float32Array) -> _Job:
+    def _part(self, tile: RingTile, part: Window, values: Float32Array, valid: BoolArray) -> _Job:
         """Return the distances of a part of the tile; what they are at invalid pixels means nothing."""
         place = part.within(tile.window)
-        known = tile.background[place]
+        known = valid[place]
         if not known.any():
             return _Job(np.zeros(known.shape), 0, 0)
         squared, ranks = ring_distances(self.kind, tile, part)

@@ -33,6 +33,23 @@ class Scene(NamedTuple):
 
 
 @runtime_checkable
+class TakesBackground(Protocol):
+    """A detector that can be told which pixels are background.
+
+    Its cube is then a `CubeWithBackground`, and the moments are those of the background pixels alone.
+    """
+
+    @property
+    def takes_background(self) -> bool:
+        """Whether it does, with the options that it has."""
+
+
+def takes_background(detector: Detector) -> bool:
+    """Say whether a detector can be told which pixels are background."""
+    return isinstance(detector, TakesBackground) and detector.takes_background
+
+
+@runtime_checkable
 class TwoCubeDetector(Detector, Protocol):
     """A detector that can look at the raw bands and at the enhanced ones in one run."""
 

@@ -15,7 +15,7 @@ from .rings import DualWindow, shifted_interval
 
 
 class RingTile(NamedTuple):
-    """A window's pixels in coordinates (rows, cols, p), float64, 0 where they are no background, and their rings.
+    """A window's pixels in coordinates (rows, cols, p), float64, 0 where they are invalid, and their rings.
 
     `background` (rows, cols) says which pixels take part in rings; `image` is the (rows, cols) of the whole image.
     """
@@ -76,7 +76,8 @@ def ring_distances(kind: str, tile: RingTile, part: Window) -> RingDistances:
 
 
 def _mean(coordinates: Float64Array, background: BoolArray) -> Float64Array:
-    mean: Float64Array = coordinates.sum(axis=(0, 1)) / max(int(background.sum()), 1)
+    taken = coordinates if background.all() else coordinates[background][:, np.newaxis]
+    mean: Float64Array = taken.sum(axis=(0, 1)) / max(int(background.sum()), 1)
     return mean
 
 

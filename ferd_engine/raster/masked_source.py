@@ -15,12 +15,7 @@ class MaskedSource:
     """A source in which pixels are invalid where the mask's first band is 0 or nodata."""
 
     def __init__(self, source: Source, mask: Source) -> None:
-        if (mask.n_rows, mask.n_cols) != (source.n_rows, source.n_cols):
-            raise InputError(
-                f"The mask {mask.path} has {mask.n_rows} rows and {mask.n_cols} columns, but the input has "
-                f"{source.n_rows} and {source.n_cols}: give a mask on the input's grid."
-            )
-        _check_same_place(source, mask)
+        check_grid(source, mask, "mask")
         self._source = source
         self._mask = mask
         self.path = source.path
@@ -66,14 +61,19 @@ def with_mask(source: Source, mask: Source) -> MaskedSource:
         raise
 
 
-def _check_same_place(source: Source, mask: Source) -> None:
-    """Refuse a mask of the right size that lies elsewhere; one without a place is taken as it is."""
-    ours, theirs = source.georeference.geotransform, mask.georeference.geotransform
+def check_grid(source: Source, other: Source, what: str) -> None:
+    """Refuse a raster of another size or place than the source's; one without a place is taken as it is."""
+    if (other.n_rows, other.n_cols) != (source.n_rows, source.n_cols):
+        raise InputError(
+            f"The {what} {other.path} has {other.n_rows} rows and {other.n_cols} columns, but the input has "
+            f"{source.n_rows} and {source.n_cols}: give a {what} on the input's grid."
+        )
+    ours, theirs = source.georeference.geotransform, other.georeference.geotransform
     if ours is None or theirs is None:
         return
     pixel = max(abs(ours[1]) + abs(ours[2]), abs(ours[4]) + abs(ours[5]))
     # A hundredth of a pixel: rounding of coordinates in headers, not a shift.
     if not np.allclose(ours, theirs, rtol=0.0, atol=0.01 * pixel):
         raise InputError(
-            f"The mask {mask.path} has the input's size but lies elsewhere: give a mask on the input's grid."
+            f"The {what} {other.path} has the input's size but lies elsewhere: give a {what} on the input's grid."
         )

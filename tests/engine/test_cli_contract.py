@@ -196,7 +196,7 @@ def test_wrong_usage_of_the_other_commands(
 @pytest.mark.parametrize(
     "option",
     [
-        *(["--background", "b.tif"], ["--scheduler", "local:2"], ["--nothing"]),
+        *(["--scheduler", "local:2"], ["--nothing"]),
     ],
     ids=lambda option: option[0],
 )
@@ -241,6 +241,8 @@ def test_unusable_options(
         (["--threshold", "much"], "much"),
         (["--mask-out", "mask.tif"], "threshold"),
         (["--polygons", "areas.gpkg"], "threshold"),
+        (["--background", "missing.tif"], "missing.tif"),
+        (["--background", "scene.tif", "--detector", "crd"], "drop it"),
         (["--no-enhance", "--model", "fen-50"], "without enhancement"),
         (["--no-enhance", "--scaling", "percentile"], "without enhancement"),
     ],
