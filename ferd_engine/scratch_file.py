@@ -87,7 +87,8 @@ class ScratchFile:
 
     def _buffered(self, values: Bytes) -> Iterator[tuple[int, Bytes, memoryview]]:
         """Yield (first row, rows, buffer for them) until all rows of values (n, row_bytes) are through the buffer."""
-        assert self._buffer is not None
+        if self._buffer is None:
+            raise RunError("A scratch file was used after it was closed; please report this.")
         step = len(self._buffer) // self._stride
         for index in range(0, len(values), step):
             part = values[index : index + step]

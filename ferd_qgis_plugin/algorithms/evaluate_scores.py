@@ -11,6 +11,7 @@ from qgis.core import (
     QgsProcessingOutputNumber,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterFileDestination,
     QgsProcessingParameterRasterLayer,
 )
 from qgis.PyQt.QtCore import QCoreApplication
@@ -28,6 +29,7 @@ translate = QCoreApplication.translate
 
 TRUTH = "TRUTH"
 TARGETS = "TARGETS"
+REPORT = "REPORT"
 # The numbers of an evaluation, by output.
 NUMBERS = {
     "AUC": "auc",
@@ -35,6 +37,7 @@ NUMBERS = {
     "DETECTION_AT_1E_4": "detection_at_1e_4",
     "DETECTION_AT_1E_3": "detection_at_1e_3",
     "DETECTION_AT_1E_2": "detection_at_1e_2",
+    "PARTIAL_AUC_1E_2": "partial_auc_1e_2",
     "N_ANOMALIES": "n_anomalies",
     "N_BACKGROUND": "n_background",
 }
@@ -60,6 +63,9 @@ class EvaluateScores(FerdAlgorithm):
             QgsProcessingParameterRasterLayer(TRUTH, translate("FERD", "Truth (raster)"), optional=True),
             QgsProcessingParameterFeatureSource(
                 TARGETS, translate("FERD", "Truth (polygons)"), [VECTOR_POLYGON], optional=True
+            ),
+            QgsProcessingParameterFileDestination(
+                REPORT, translate("FERD", "Report"), translate("FERD", "HTML files (*.html)"), optional=True
             ),
         ]
 
@@ -93,14 +99,20 @@ class EvaluateScores(FerdAlgorithm):
         errors = engine("errors")
         try:
             truth = self._truth or self._polygons_as_raster(parameters, context, feedback)
-            evaluation = engine("evaluate").evaluate_files(self._scores, truth)
+            report = self.parameterAsFileOutput(parameters, REPORT, context)
+            if report:
+                # Processing asks before it overwrites a file.
+                evaluation = engine("evaluate").evaluate_with_report(self._scores, truth, report, overwrite=True)
+            else:
+                evaluation = engine("evaluate").evaluate_files(self._scores, truth)
         except errors.Cancelled:
             return {}
         except (UnusableLayerError, errors.FerdError) as error:
             raise QgsProcessingException(str(error)) from error
         for name, text in evaluation.lines():
             feedback.pushInfo(f"{name}: {text}")
-        return {name: getattr(evaluation, key) for name, key in NUMBERS.items()}
+        numbers = {name: getattr(evaluation, key) for name, key in NUMBERS.items()}
+        return {**numbers, REPORT: report} if report else numbers
 
     def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         """Take over the layers; raise `UnusableLayerError` where they cannot work."""

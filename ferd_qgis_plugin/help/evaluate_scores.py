@@ -40,5 +40,10 @@ def evaluate_help() -> AlgorithmHelp:
                 "In place of a raster: polygons around the anomalies, in any projection. Pixels whose centre lies in "
                 "one are anomalies, all others background.",
             ),
+            "REPORT": translate(
+                "FERD",
+                "A page (.html, all in one file) with the ROC curve, the separation of the scores, a map of what is "
+                "found and missed, and all figures with their formulas.",
+            ),
         },
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -58,11 +59,22 @@ def truth(scores, tmp_path) -> Path:
 def test_the_numbers_are_the_engines(provider, scores, truth, feedback):
     result = run(EVALUATE, feedback, INPUT=str(scores), TRUTH=str(truth))
 
-    evaluation = evaluate_files(str(scores), str(truth))
-    assert {"AUC", "AVERAGE_PRECISION", "DETECTION_AT_1E_3", "N_ANOMALIES"} <= set(result)
-    assert result == {name: getattr(evaluation, name.lower()) for name in result}
+    expected = asdict(evaluate_files(str(scores), str(truth)))
+    assert {"AUC", "AVERAGE_PRECISION", "PARTIAL_AUC_1E_2", "N_ANOMALIES"} < set(result)
+    assert result == {name: expected[name.lower()] for name in result}
     assert result["AUC"] > 0.95
-    assert f"auc: {result['AUC']:.4f}" in feedback.infos
+    assert any(f"{result['AUC']:.4f}" in line for line in feedback.infos)
+
+
+def test_the_report_is_a_page_in_one_file(provider, scores, truth, tmp_path):
+    result = run(EVALUATE, INPUT=str(scores), TRUTH=str(truth), REPORT=str(tmp_path / "report.html"))
+    temporary = run(EVALUATE, INPUT=str(scores), TRUTH=str(truth), REPORT="TEMPORARY_OUTPUT")
+
+    page = Path(result["REPORT"]).read_text(encoding="utf-8")
+    assert page.lstrip().lower().startswith("<!doctype html")
+    assert f"{result['AUC']:.4f}" in page
+    assert temporary["REPORT"].endswith(".html")
+    assert Path(temporary["REPORT"]).is_file()
 
 
 def test_polygons_as_truth(provider, scores, truth):
