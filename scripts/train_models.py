@@ -2,7 +2,9 @@
 
 python scripts/train_models.py FOLDER [NAME ...]
 
-Without names: all of `training/configs`. A run that was stopped goes on after its last whole epoch.
+Without names: all of `training/configs`. A run that was stopped goes on after its last whole epoch. Each line ends with
+how the weights compare with the embedded ones: on the machine and with the versions that their cards name they are the
+same bit by bit; elsewhere sums are rounded otherwise, which a training amplifies.
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from ferd_engine.errors import FerdError  # noqa: E402
-from ferd_engine.fen.bundle import save_model  # noqa: E402
+from ferd_engine.fen.bundle import Model, load_model, save_model  # noqa: E402
+from ferd_engine.fen.store import EMBEDDED_FOLDER  # noqa: E402
 from training.config import load_config  # noqa: E402
 from training.train import train  # noqa: E402
 
@@ -36,8 +41,22 @@ def main(arguments: list[str]) -> int:
         except FerdError as error:
             print(f"train_models: {name}: {error}", file=sys.stderr)
             return error.exit_code
-        print(f"{model.folder}: {model.n_bands} bands, sha256 {model.sha256}")
+        print(f"{model.folder}: {model.n_bands} bands, sha256 {model.sha256}: {compared(model)}")
     return 0
+
+
+def compared(model: Model) -> str:
+    """Return how far a model's weights are from the embedded ones of its name."""
+    folder = EMBEDDED_FOLDER / model.name
+    if not folder.is_dir():
+        return "there is no embedded model of this name"
+    embedded = load_model(folder)
+    if embedded.sha256 == model.sha256:
+        return "the embedded weights, bit by bit"
+    if embedded.architecture != model.architecture:
+        return "of another shape than the embedded model"
+    furthest = max(float(np.abs(embedded.weights[name] - values).max()) for name, values in model.weights.items())
+    return f"up to {furthest:.2g} from the embedded weights"
 
 
 if __name__ == "__main__":

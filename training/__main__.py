@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training train|evaluate|diagnose|stretch ...`."""
+"""The command line of training: `python -m training train|explore|evaluate|diagnose|stretch ...`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ferd_engine.fen.store import find_model
 from . import published, tables
 from .config import SceneConfig
 from .diagnosis import diagnose
-from .evaluation import Method, Table, family, run_table, scenes_of_folder, scenes_of_had100, untrained
+from .evaluation import UNTRAINED, Method, Table, family, run_table, scenes_of_folder, scenes_of_had100, untrained
 from .scenes import load_scenes
 from .stretch import stretched_model
 
@@ -59,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     stretch.add_argument("bands", type=int, metavar="BANDS")
     stretch.add_argument("folder", type=Path, metavar="OUTPUT", help="its last part becomes the model's name")
     stretch.set_defaults(run=_stretch)
+    explore = commands.add_parser("explore", help="compare recipes on held-out scenes with implanted targets")
+    explore.add_argument("recipes", type=Path, metavar="RECIPES.toml")
+    explore.add_argument("--only", nargs="+", default=[], metavar="RECIPE")
+    explore.set_defaults(run=_explore)
     evaluate = commands.add_parser("evaluate", help="score scenes with a truth and print a table")
     kinds = evaluate.add_subparsers(required=True, metavar="KIND")
     scenes = kinds.add_parser("scenes", help="a folder of .mat files with cube and truth, such as ABU")
@@ -108,6 +112,12 @@ def _stretch(options: argparse.Namespace) -> None:
     print(model.folder)
 
 
+def _explore(options: argparse.Namespace) -> None:
+    from .explore import explore
+
+    print(tables.outcome_table(explore(options.recipes, options.only)))
+
+
 def _evaluate_scenes(options: argparse.Namespace) -> None:
     scenes = scenes_of_folder(options.data)
     models = options.model or ["fen-200"]
@@ -139,7 +149,7 @@ def _evaluate_had100(options: argparse.Namespace) -> None:
 
 
 def _compare(table: Table, names: list[str]) -> None:
-    others = ["GRX", *(name for name in next(iter(table.values())) if name.startswith("untrained"))]
+    others = ["GRX", *(name for name in next(iter(table.values())) if name.startswith(UNTRAINED))]
     for name in names:
         if tables.common_scenes(table):
             print("\n" + tables.comparison_table(table, name, others))

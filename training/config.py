@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -66,7 +66,9 @@ class DataConfig:
     """The scenes and what is cut out of them: `bands` bands, patches of `patch` x `patch` pixels.
 
     An epoch covers each scene `rounds` times. `turn_patches` turns and mirrors them; `vary_bands` spreads the bands of
-    a patch over a random part of the range now and then, so that the network suits more than one sensor.
+    a patch over a random part of the range now and then, so that the network suits more than one sensor. `vary_gain`
+    multiplies its bands by a smooth random gain, as another light or unit would. `mosaics` puts a part of one patch
+    into another, so that backgrounds have more than one kind of ground; see `training.mosaics`.
     """
 
     train: tuple[SceneConfig, ...]
@@ -77,6 +79,8 @@ class DataConfig:
     rounds: int = 1
     turn_patches: bool = False
     vary_bands: bool = False
+    vary_gain: bool = False
+    mosaics: bool = False
 
     def __post_init__(self) -> None:
         one_of("band selection", self.band_selection, BAND_SELECTIONS)
@@ -96,11 +100,14 @@ class NetworkConfig:
     names its weights: "imagenet", "random", or a file (.pth, .pt, .safetensors) with torchvision's tensor names.
     `frozen` keeps the FEN's residual layer as it is drawn in the ranking objective; the distillation always does.
     `start` names a model that the ranking objective begins with, stretched to the bands wanted where it has others.
+    `gain` multiplies the head's last layer as the ranking objective begins: random weights leave the features far below
+    the input that is added to them, where RX hardly sees them.
     """
 
     teacher: str = "imagenet"
     frozen: bool = False
     start: str = ""
+    gain: float = 1.0
     entry: int = 64
     inner: int = 128
     outer: int = 256
@@ -114,6 +121,8 @@ class NetworkConfig:
             if len(counts) != 3 or min(counts) < 1:
                 raise UsageError(f"network.{name} is {list(counts)}: give three numbers, each 1 or more.")
         at_least("network.embedding_blocks", self.embedding_blocks, 1)
+        if not self.gain > 0:
+            raise UsageError(f"network.gain is {self.gain}: give a number above 0.")
 
     def architecture(self, n_bands: int) -> Architecture:
         """Return the FEN that these sizes give for so many bands; raises `ModelError` for unusable sizes."""
@@ -138,11 +147,14 @@ class LossConfig:
 class RankingConfig:
     """The targets of the ranking objective: at most `targets` in each patch, half of them pieces of other scenes.
 
-    `stretch` varies the spectra of those, see `training.implant`.
+    `stretch` varies the spectra of those, see `training.implant`. `rows` is how
+    often one is a row of things. `size` weighs the mean size of the enhanced values.
     """
 
     targets: int = 12
     stretch: bool = True
+    rows: float = 0.0
+    size: float = 0.0
 
     def __post_init__(self) -> None:
         at_least("ranking.targets", self.targets, 1)
@@ -158,6 +170,8 @@ class TrainingConfig:
     held-out scenes with implanted targets; "test-labels": those with the largest mean AUC on the held-out scenes of
     the had100 kind by their own truth. The last is how the published code chooses: figures on those scenes are then
     no longer figures on unseen scenes. Scores are computed after each `select_every` epochs and after the last.
+    `average` keeps, in place of the weights of a step, their mean over the steps of the last such part of the epochs:
+    it lies nearer the middle of what fits the training scenes, and so of what fits others (Izmailov et al. 2018).
     """
 
     objective: str = "distillation"
@@ -166,6 +180,7 @@ class TrainingConfig:
     learning_rate: float = 0.005
     decay: str = "none"
     betas: tuple[float, ...] = (0.5, 0.999)
+    average: float = 0.0
     selection: str = "last"
     select_every: int = 1
     device: str = "auto"
@@ -183,6 +198,10 @@ class TrainingConfig:
         at_least("training.threads", self.threads, 0)
         if not self.learning_rate > 0:
             raise UsageError(f"training.learning_rate is {self.learning_rate}: give a number above 0.")
+        if not 0.0 <= self.average <= 1.0:
+            raise UsageError(
+                f"training.average is {self.average}: give the part of the epochs to average over, 0 to 1."
+            )
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise UsageError(f"training.betas is {list(self.betas)}: give two numbers from 0 to below 1.")
 
@@ -220,12 +239,36 @@ class Config:
         return Path(self.output)
 
     def digest(self) -> str:
-        """Return a sha256 over what shapes the weights: everything but output folder, device, threads and log."""
-        values = asdict(self)
+        """Return a sha256 over what shapes the weights: everything but folders, device, threads and log.
+
+        Values that are the default ones are left out, so that an option that is added later changes no digest.
+        """
+        values = _stated(self)
         values.pop("output")
+        # Another machine has the same files at another place.
+        for scene in (*values["data"]["train"], *values["data"].get("held_out", ())):
+            scene["path"] = Path(scene.get("path", "")).name
+        for key in {"teacher", "start"} & set(values.get("network", {})):
+            values["network"][key] = Path(values["network"][key]).name
         for key in ("device", "threads", "tensorboard"):
-            values["training"].pop(key)
+            values.get("training", {}).pop(key, None)
+        values = {key: value for key, value in values.items() if value != {}}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _stated(part: Any) -> Any:
+    """Return a dataclass as nested dictionaries without the values that are the default ones."""
+    if isinstance(part, tuple):
+        return [_stated(item) for item in part]
+    if not is_dataclass(part):
+        return part
+    values = {}
+    for one in fields(part):
+        value = getattr(part, one.name)
+        default = one.default_factory() if one.default_factory is not MISSING else one.default
+        if value != default:
+            values[one.name] = _stated(value)
+    return values
 
 
 def load_config(path: str | Path) -> Config:
@@ -234,17 +277,27 @@ def load_config(path: str | Path) -> Config:
     `UsageError` names the key that is unknown, missing or of a wrong type.
     """
     path = Path(path)
+    return config_of(read_table(path), path.resolve().parent)
+
+
+def config_of(table: dict[str, Any], base: Path) -> Config:
+    """Return the configuration of a table; paths in it are relative to the folder `base`. Raises as `load_config`."""
+    return _build(Config, _absolute(table, base.resolve()), "")
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Return the table in a TOML file; raises `UsageError` where it cannot be read."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"Cannot read the configuration {path} ({error.strerror}): check the path.") from error
     except ValueError as error:
         raise UsageError(f"The configuration {path} is not valid TOML ({error}): correct it there.") from error
-    return _build(Config, _absolute(table, path.resolve().parent), "")
+    return table
 
 
 def _absolute(table: dict[str, Any], base: Path) -> dict[str, Any]:

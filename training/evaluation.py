@@ -27,6 +27,8 @@ from . import had100
 
 logger = logging.getLogger("ferd")
 _MOST_FLIPS = 1 << 16
+# What the controls of the published shape, and those of the models' own shape, are called.
+UNTRAINED = ("untrained", "untrained, own shape,")
 
 
 @dataclass(frozen=True)
@@ -143,24 +145,28 @@ def family(name: str) -> tuple[Path, ...]:
 
 @contextmanager
 def untrained(likes: Sequence[Path], seeds: Sequence[int]) -> Iterator[list[Method]]:
-    """Yield one method per seed: untrained FENs for the same numbers of bands as the given models, else as published.
+    """Yield one method per seed and shape: untrained FENs for the same numbers of bands as the given models.
 
-    Bands are picked as the models pick them, so that training alone makes the difference.
+    Shapes are the published one and, where it is another, the models' own. Bands are picked as the models pick them.
     """
+    models = [load_model(like) for like in likes]
     with tempfile.TemporaryDirectory(prefix="ferd-untrained-") as scratch:
         methods = []
-        for seed in seeds:
-            folders = []
-            for like in map(load_model, likes):
-                folder = Path(scratch) / str(seed) / like.name
-                folders.append(folder)
-                save_model(_control(like, seed), folder)
-            methods.append(Method(f"untrained {seed} + GRX", "grx", tuple(folders)))
+        for own in (False, True):
+            if own and all(model.architecture == Architecture(model.n_bands) for model in models):
+                continue
+            for seed in seeds:
+                folders = []
+                for like in models:
+                    folder = Path(scratch) / f"{own}-{seed}" / like.name
+                    folders.append(folder)
+                    save_model(_control(like, seed, own), folder)
+                methods.append(Method(f"{UNTRAINED[own]} {seed} + GRX", "grx", tuple(folders)))
         yield methods
 
 
-def _control(like: Model, seed: int) -> Model:
-    architecture = Architecture(like.n_bands)
+def _control(like: Model, seed: int, own: bool) -> Model:
+    architecture = like.architecture if own else Architecture(like.n_bands)
     return Model(
         name=f"untrained-{like.n_bands}",
         architecture=architecture,

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ferd_engine.errors import ModelError
 from ferd_engine.fen.bundle import load_model
-from ferd_engine.fen.network import Architecture, untrained_weights
+from ferd_engine.fen.network import Architecture, Weights, untrained_weights
 
 from . import losses
 from .config import Config
@@ -73,21 +73,23 @@ class Ranking:
     Mahalanobis distances d of all enhanced pixels to their own mean and covariance are computed as GRX does, and the
     loss is the mean over (target t, background b) pairs of log(1 + d_b / d_t): a smooth upper bound, up to log 2, of
     the share of pairs in the wrong order, which is 1 - AUC. Batch norm stays at its initial statistics: a pixel's
-    features must not depend on what else lies in the batch.
+    features must not depend on what else lies in the batch. RX does not see a linear map of the features, so nothing in
+    that loss would keep them from growing until float32 no longer resolves the input beside them; a small multiple of
+    their mean size does.
     """
 
     def __init__(self, config: Config, scenes: Sequence[Scene]) -> None:
         architecture = config.network.architecture(config.data.bands)
         self.fen = Fen(architecture)
-        self.fen.load_weights(_first_weights(config, architecture))
+        self.fen.load_weights(with_gain(_first_weights(config, architecture), config.network.gain))
         self.fen.layer1.requires_grad_(not config.network.frozen)
         self.module: nn.Module = _Still(self.fen)
         self._donors = [donor(scene.values) for scene in scenes]
         self._settings = config.ranking
 
     def losses(self, images: Tensor, seed: tuple[int, ...]) -> dict[str, Tensor]:
-        """Return the mean ranking loss; the targets are drawn from `seed`."""
-        each = []
+        """Return the mean ranking loss plus the features' weighted mean size; the targets are drawn from `seed`."""
+        each, sizes = [], []
         for index, image in enumerate(images):
             random = np.random.default_rng([*seed, index])
             values, truth = implant(
@@ -96,13 +98,19 @@ class Ranking:
                 self._donors,
                 n_targets=self._settings.targets,
                 stretch=self._settings.stretch,
+                rows=self._settings.rows,
             )
+            # A target brighter than the scene widens its range, and with it the scaling.
+            values *= np.float32(_LIMIT / max(_LIMIT, float(np.abs(values).max())))
+            planted = torch.from_numpy(values).permute(2, 0, 1).to(images.device)
+            enhanced = self.fen(planted[None])[0]
+            sizes.append(enhanced.abs().mean())
+            # A small patch may get no target: then there is nothing to rank.
             if truth.any():
-                # A target brighter than the scene widens its range, and with it the scaling.
-                values *= np.float32(_LIMIT / max(_LIMIT, float(np.abs(values).max())))
-                planted = torch.from_numpy(values).permute(2, 0, 1).to(images.device)
-                each.append(ranking_loss(self.fen(planted[None])[0], torch.from_numpy(truth).to(images.device)))
-        return {"loss": torch.stack(each).mean()}
+                each.append(ranking_loss(enhanced, torch.from_numpy(truth).to(images.device)))
+        size = torch.stack(sizes).mean()
+        ranking = torch.stack(each).mean() if each else torch.zeros_like(size)
+        return {"loss": ranking + self._settings.size * size, "ranking": ranking, "size": size}
 
     def limit_gradients(self) -> None:
         """Bound their norm: one image with a nearly singular covariance would undo many steps."""
@@ -120,6 +128,14 @@ def _first_weights(config: Config, architecture: Architecture) -> dict[str, NDAr
             "network.blocks, entry, inner, outer or hidden."
         )
     return weights
+
+
+def with_gain(weights: Weights, gain: float) -> dict[str, NDArray[np.float32]]:
+    """Return FEN weights whose head gives `gain` times as much."""
+    changed = {name: np.array(values) for name, values in weights.items()}
+    for part in ("weight", "bias"):
+        changed[f"conv2.{part}"] *= np.float32(gain)
+    return changed
 
 
 class _Still(nn.Module):

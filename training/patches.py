@@ -15,12 +15,15 @@ from ferd_engine.errors import InputError
 from ferd_engine.scaling import Scaling
 
 from .config import DataConfig
+from .mosaics import mosaic, smooth_gain
 from .scenes import Background
 
 Float32Array = NDArray[np.float32]
 
 # How often bands are spread over a part of the range instead of all of it.
 _PART_OF_RANGE = 0.3
+# How often a patch becomes a mosaic.
+_MOSAICS = 0.5
 
 
 class Place(NamedTuple):
@@ -72,6 +75,8 @@ def batches(scenes: Sequence[Background], data: DataConfig, batch: int, seed: in
         )
     for start in range(0, len(drawn), batch):
         cuts = [cut(scenes[place.scene], place, data, random) for place in drawn[start : start + batch]]
+        if data.mosaics:
+            cuts = [_with_another(patch, scenes, data, random) for patch in cuts]
         yield torch.from_numpy(np.stack(cuts))
 
 
@@ -80,7 +85,11 @@ def cut(scene: Background, place: Place, data: DataConfig, random: Generator) ->
     numbers = _varied_bands(len(scene.low), data.bands, random) if data.vary_bands else scene.picked
     rows, cols = slice(place.row, place.row + place.side), slice(place.col, place.col + place.side)
     part = scene.values[rows, cols][:, :, numbers]
-    Scaling(float(scene.low[numbers].min()), float(scene.high[numbers].max())).apply(part, part)
+    low, high = scene.low[numbers], scene.high[numbers]
+    if data.vary_gain:
+        gain = smooth_gain(len(numbers), random)
+        part, low, high = part * gain, low * gain, high * gain
+    Scaling(float(low.min()), float(high.max())).apply(part, part)
     part = np.rot90(part, place.turn % 4)
     if place.turn >= 4:
         part = part[:, ::-1]
@@ -95,3 +104,18 @@ def _varied_bands(n_there: int, n_wanted: int, random: Generator) -> NDArray[np.
         first = int(random.integers(n_there - width + 1))
         last = first + width - 1
     return np.asarray(np.rint(np.linspace(first, last, n_wanted)), dtype=np.intp)
+
+
+def _with_another(
+    patch: Float32Array, scenes: Sequence[Background], data: DataConfig, random: Generator
+) -> Float32Array:
+    """Return the patch, or a mosaic of it and a patch of any scene that is large enough, itself included."""
+    side = patch.shape[1]
+    usable = [index for index, scene in enumerate(scenes) if min(scene.values.shape[:2]) >= side]
+    if random.random() >= _MOSAICS or not usable:
+        return patch
+    index = usable[random.integers(len(usable))]
+    n_rows, n_cols = scenes[index].values.shape[:2]
+    row, col = int(random.integers(n_rows - side + 1)), int(random.integers(n_cols - side + 1))
+    other = cut(scenes[index], Place(index, row, col, side, int(random.integers(8))), data, random)
+    return mosaic(patch, other, random)

@@ -17,6 +17,7 @@ from ferd_engine.fen.bundle import Model, save_model
 from .config import Config
 from .implant import donor, implant
 from .scenes import Scene, load_scenes
+from .things import with_things
 
 Float32Array = NDArray[np.float32]
 
@@ -27,9 +28,10 @@ _SEED = 7
 
 @dataclass(frozen=True)
 class Case:
-    """A cube (rows, cols, bands) with a truth (rows, cols)."""
+    """A cube (rows, cols, bands) with a truth (rows, cols); `scene` names the scene that it is a draw of."""
 
     name: str
+    scene: str
     values: Float32Array
     truth: NDArray[np.bool_]
 
@@ -40,7 +42,7 @@ def held_out_cases(config: Config) -> list[Case]:
         return []
     labelled = config.training.selection == "test-labels"
     scenes = load_scenes(config.data.held_out, with_truth=labelled)
-    cases = [_labelled(scene) for scene in scenes] if labelled else implanted_cases(scenes)
+    cases = [_labelled(scene) for scene in scenes] if labelled else cases_with_things(scenes)
     for case in cases:
         if case.values.shape[2] < config.data.bands:
             raise InputError(
@@ -58,14 +60,24 @@ def implanted_cases(scenes: list[Scene], variants: int = _VARIANTS) -> list[Case
         others = donors[:index] + donors[index + 1 :]
         for variant in range(variants):
             values, truth = implant(scene.values, np.random.default_rng([_SEED, index, variant]), others)
-            cases.append(Case(f"{scene.name} {variant + 1}", values, truth))
+            cases.append(Case(f"{scene.name} {variant + 1}", scene.name, values, truth))
+    return cases
+
+
+def cases_with_things(scenes: list[Scene], variants: int = _VARIANTS) -> list[Case]:
+    """Return each scene with `variants` draws of man-made things, see `training.things`."""
+    cases = []
+    for index, scene in enumerate(scenes):
+        for variant in range(variants):
+            values, truth = with_things(scene.values, np.random.default_rng([_SEED, index, variant]))
+            cases.append(Case(f"{scene.name} {variant + 1}", scene.name, values, truth))
     return cases
 
 
 def _labelled(scene: Scene) -> Case:
     if scene.truth is None:
         raise InputError(f"The scene {scene.name} has no truth to select by.")
-    return Case(scene.name, scene.values, scene.truth)
+    return Case(scene.name, scene.name, scene.values, scene.truth)
 
 
 def mean_auc(model: Model, cases: list[Case]) -> float:

@@ -17,6 +17,7 @@ from . import checkpoint
 from .config import Config
 from .export import to_model
 from .log import Log, Row
+from .mean_weights import MeanWeights
 from .objectives import Objective, make_objective
 from .patches import batches
 from .scenes import Scene, load_scenes, prepare
@@ -65,6 +66,7 @@ class _Run:
         self._epoch = 0
         self._rows: list[Row] = []
         self._best: dict[str, Any] = {"epoch": 0, "score": -math.inf, "weights": {}}
+        self._mean = MeanWeights()
         if state is not None:
             self._resume(state)
 
@@ -72,6 +74,7 @@ class _Run:
         self._objective.module.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._epoch, self._rows, self._best = state["epoch"], state["rows"], state["best"]
+        self._mean = MeanWeights(**state["mean"])
         logger.info("Going on after epoch %d of %d.", self._epoch, self._config.training.epochs)
 
     def all_epochs(self, progress: ProgressSpan) -> None:
@@ -115,6 +118,8 @@ class _Run:
             loss.backward()  # type: ignore[no-untyped-call]
             self._objective.limit_gradients()
             self._optimizer.step()
+            if epoch > settings.epochs * (1.0 - settings.average):
+                self._mean.add(self._objective.fen.state_dict())
             n_images += len(images)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach()) * len(images)
@@ -130,6 +135,8 @@ class _Run:
     def _select(self, epoch: int) -> Row:
         """Keep the weights if the configuration wants those of this epoch."""
         weights = {name: torch.from_numpy(values) for name, values in self._objective.fen.weights().items()}
+        if self._mean.count:
+            weights = {name: self._mean.of(name) for name in weights}
         if not self._cases:
             self._best = {"epoch": epoch, "score": -math.inf, "weights": weights}
             return {}
@@ -151,6 +158,7 @@ class _Run:
                 "optimizer": self._optimizer.state_dict(),
                 "rows": self._rows,
                 "best": self._best,
+                "mean": {"count": self._mean.count, "sums": self._mean.sums},
             },
         )
 

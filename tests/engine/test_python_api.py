@@ -97,7 +97,7 @@ def test_open_model_by_name_and_by_folder(small_model: Model, model: str, no_use
     opened = ferd_engine.open_model(model)
     assert (opened.name, opened.n_bands, opened.sha256) == ("small-6", 6, small_model.sha256)
     embedded = ferd_engine.open_model("fen-50")
-    assert (embedded.n_bands, embedded.trained) == (50, False)
+    assert (embedded.n_bands, embedded.trained) == (50, True)
     with pytest.raises(ModelError, match="no model 'nothing'"):
         ferd_engine.open_model("nothing")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.io import savemat
+from scipy.ndimage import label
 
 from ferd_engine.bands import BandInfo
 from ferd_engine.errors import InputError
@@ -12,7 +13,8 @@ from ferd_engine.sample import make_sample, spectra
 from training import synthetic
 from training.config import DataConfig, SceneConfig
 from training.finer import finer, noise_levels
-from training.implant import _piece, donor, implant
+from training.implant import _cut, _piece, donor, implant
+from training.mosaics import mosaic, smooth_gain
 from training.patches import batches, cut, places
 from training.scenes import Scene, load_scenes, prepare
 
@@ -130,6 +132,53 @@ def test_varied_bands_stay_in_order_and_within_the_range():
     assert 5 < len(spans) < 60
 
 
+def test_a_gain_is_smooth_positive_and_seeded():
+    gains = np.stack([smooth_gain(100, np.random.default_rng(seed)) for seed in range(30)])
+    assert gains.min() > 0.0
+    assert np.abs(np.diff(np.log(gains), axis=1)).max() < 0.2
+    assert np.log(gains).std() > 0.1
+    assert np.array_equal(gains[3], smooth_gain(100, np.random.default_rng(3)))
+
+
+def test_a_gain_changes_bands_and_keeps_the_scaling():
+    values = np.random.default_rng(5).normal(3.0, 2.0, (8, 8, 6)).astype(np.float32)
+    background = prepare(Scene("s", values, tuple(BandInfo(i + 1) for i in range(6)), ""), 6, "first")
+    data = DataConfig(train=DATA.train, bands=6, patch=8, vary_gain=True)
+    place = places([(8, 8)], 8, False, np.random.default_rng(0))[0]
+    patch = cut(background, place, data, np.random.default_rng(4)).transpose(1, 2, 0).astype(np.float64)
+    gain = smooth_gain(6, np.random.default_rng(4))
+    wanted = values * gain
+    wanted = ((wanted - wanted.min()) / (wanted.max() - wanted.min()) * 2 - 1) * 0.1
+    assert np.abs(patch - wanted).max() < 1e-6
+    assert np.ptp(gain) > 0.05
+
+
+def test_a_mosaic_is_one_patch_beyond_a_border_and_the_other_before_it():
+    random = np.random.default_rng(0)
+    patch, other = random.uniform(-0.1, 0.1, (2, 5, 24, 24)).astype(np.float32)
+    for seed in range(12):
+        mixed = mosaic(patch, other, np.random.default_rng(seed))
+        level = np.float32(np.random.default_rng(seed).uniform(0.4, 1.0))
+        own = (mixed == patch).all(axis=0)
+        assert 0.05 < own.mean() < 0.95
+        lowered = (other + np.float32(0.1)) * level - np.float32(0.1)
+        assert np.array_equal(mixed[:, ~own], lowered[:, ~own])
+        # Two regions and not a scatter: few of the pixels have a neighbour of the other kind.
+        assert (own[:, 1:] != own[:, :-1]).mean() < 0.15
+        assert np.abs(mixed).max() <= 0.1
+
+
+def test_mosaics_come_from_any_large_enough_scene():
+    values = np.random.default_rng(5).random((2, 16, 16, 6)).astype(np.float32)
+    scenes = [prepare(Scene("s", v, tuple(BandInfo(i + 1) for i in range(6)), ""), 6, "first") for v in values]
+    plain = DataConfig(train=DATA.train, bands=6, patch=16)
+    mixed = DataConfig(train=DATA.train, bands=6, patch=16, mosaics=True, rounds=8)
+    known = {patch.tobytes() for patch in next(batches(scenes, plain, 2, 0, 1)).numpy()}
+    drawn = [patch.tobytes() in known for batch in batches(scenes, mixed, 4, 0, 1) for patch in batch.numpy()]
+    assert len(drawn) == 16
+    assert 0 < sum(drawn) < 16
+
+
 def test_synthetic_backgrounds_are_seeded_and_physical():
     cube = synthetic.background(4, 37, 52)
     assert cube.shape == (37, 52, spectra.N_BANDS)
@@ -155,7 +204,7 @@ def test_implanted_targets_change_what_the_truth_says_and_nothing_else():
     assert np.array_equal(cube, before, equal_nan=True)
     changed = (planted != cube).any(axis=2) & np.isfinite(cube).all(axis=2)
     assert np.array_equal(changed, truth)
-    assert 0 < truth.sum() <= 0.015 * 60 * 42
+    assert 0 < truth.sum() <= 0.025 * 60 * 42
     assert np.isfinite(planted[:, 3:]).all()
     again, _ = implant(cube, np.random.default_rng(2))
     assert np.array_equal(planted, again, equal_nan=True)
@@ -172,19 +221,33 @@ def test_implanted_targets_follow_the_scene_in_any_unit():
     assert np.allclose((other - offset) / gain, plain, rtol=1e-9, atol=1e-9)
 
 
+def test_targets_share_materials():
+    """Some targets are of one material: their mean spectra point the same way, which drawn anew they would not."""
+    # Levels alone, the same in all bands: what a target's spectrum looks like is its material's.
+    scene = np.repeat(np.random.default_rng(0).random((80, 80, 1), np.float32), 40, axis=2)
+    alike = 0
+    for seed in range(8):
+        planted, truth = implant(scene, np.random.default_rng(seed))
+        labels, count = label(truth, np.ones((3, 3)))
+        spectra_of = np.array([(planted - scene)[labels == i + 1].mean(axis=0) for i in range(count)])
+        likeness = np.corrcoef(spectra_of) if count > 1 else np.eye(1)
+        alike += int((likeness[np.triu_indices(count, 1)] > 0.99).sum())
+    assert alike > 5
+
+
 def test_a_piece_of_a_donor_is_made_of_its_pixels():
     values = np.random.default_rng(0).random((9, 8, 30)).astype(np.float32)
     source = donor(values)
     assert source.reflectance.min() == 0.0
     where = np.zeros((20, 20), dtype=bool)
     where[15:18, 3:5] = True
-    piece = _piece(source, where, 30, np.random.default_rng(1), False)
+    piece = _piece(_cut(source, 30, np.random.default_rng(1), False), where)
     there = {pixel.tobytes() for pixel in source.reflectance.reshape(-1, 30)}
     assert len(piece) == 6
     assert all(pixel.astype(np.float32).tobytes() in there for pixel in piece)
     # Stretched or turned round: still its values, in another order.
     for seed in range(5):
-        varied = _piece(source, where, 30, np.random.default_rng(seed), True)
+        varied = _piece(_cut(source, 30, np.random.default_rng(seed), True), where)
         assert np.isin(varied.astype(np.float32), source.reflectance).all()
 
 

@@ -77,7 +77,11 @@ def test_had100_gives_the_mean_auc_of_the_first_bands(had, tmp_path, capsys):
     mean = np.mean([row["GRX"]["auc"] for row in results.values()])
     assert f"| mean of 3 | {mean:.4f} |" in printed
     assert "FERD 0.9941" in printed
-    assert "untrained 1 + GRX" in printed
+    # Two controls in one column, by their mean and spread; of both shapes.
+    for kind in ("untrained", "untrained, own shape,"):
+        means = [np.mean([row[f"{kind} {seed} + GRX"]["auc"] for row in results.values()]) for seed in (0, 1)]
+        assert f"| {np.mean(means):.4f} ({np.std(means, ddof=1):.4f}) |" in printed
+    assert "| untrained + GRX | untrained, own shape, + GRX |" in printed
 
 
 def test_truth_is_read_from_any_png(had):

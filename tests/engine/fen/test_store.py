@@ -26,7 +26,7 @@ def _install(name: str, n_bands: int) -> Path:
     return folder
 
 
-def test_embedded_models_are_there_and_say_that_they_are_untrained() -> None:
+def test_embedded_models_are_there_and_say_that_they_are_trained() -> None:
     listings = store.list_models()
     assert [(one.name, one.origin, one.problem) for one in listings] == [
         ("fen-200", "embedded", ""),
@@ -36,8 +36,8 @@ def test_embedded_models_are_there_and_say_that_they_are_untrained() -> None:
     for one in listings:
         assert one.model is not None
         assert one.model.n_bands == int(one.name[4:])
-        assert not one.model.trained
-        assert one.model.description.startswith("Untrained control")
+        assert one.model.trained
+        assert "none of them with a truth of anomalies" in one.model.description
         assert one.model.licence == "GPL-2.0-or-later"
         assert one.model.band_selection == "spread"
 

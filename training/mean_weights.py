@@ -1,0 +1,27 @@
+"""The mean of a network's weights over training steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+class MeanWeights:
+    """Sums of tensors by name, in float64 so that no step is lost in the rounding of many."""
+
+    def __init__(self, count: int = 0, sums: Mapping[str, Tensor] | None = None) -> None:
+        self.count = count
+        self.sums = dict(sums or {})
+
+    def add(self, state: Mapping[str, Tensor]) -> None:
+        """Take one step's weights in."""
+        self.count += 1
+        for name, values in state.items():
+            added = values.detach().to("cpu", torch.float64)
+            self.sums[name] = self.sums[name] + added if name in self.sums else added
+
+    def of(self, name: str) -> Tensor:
+        """Return the mean of one tensor, float32."""
+        return (self.sums[name] / self.count).float()
