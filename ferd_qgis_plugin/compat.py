@@ -8,8 +8,10 @@ try:
     # QGIS 3.36 and later.
     ADVANCED = Qgis.ProcessingParameterFlag.Advanced
     FOLDER = Qgis.ProcessingFileParameterBehavior.Folder
+    RASTER = Qgis.ProcessingSourceType.Raster
     VECTOR_POLYGON = Qgis.ProcessingSourceType.VectorPolygon
 except AttributeError:
     ADVANCED = QgsProcessingParameterDefinition.Flag.FlagAdvanced
     FOLDER = QgsProcessingParameterFile.Behavior.Folder
+    RASTER = QgsProcessing.SourceType.TypeRaster
     VECTOR_POLYGON = QgsProcessing.SourceType.TypeVectorPolygon

@@ -59,7 +59,10 @@ def tour() -> list[str]:
     picture("qgis-toolbox")
 
     started = time.monotonic()
-    dialog = createAlgorithmDialog(RX, {"INPUT": layer.id(), "OUTPUT": "TEMPORARY_OUTPUT"})
+    outputs = dict.fromkeys(("OUTPUT", "MASK_OUT", "POLYGONS"), "TEMPORARY_OUTPUT")
+    dialog = createAlgorithmDialog(
+        RX, {"INPUT": layer.id(), "THRESHOLD": "percentile:99.9", "MIN_PIXELS": 2, **outputs}
+    )
     dialog.resize(1000, 640)
     dialog.show()
     QApplication.processEvents()
@@ -70,25 +73,65 @@ def tour() -> list[str]:
     started = time.monotonic()
     layers = set(QgsProject.instance().mapLayers())
     run_button(dialog).click()
-    wait(lambda: set(QgsProject.instance().mapLayers()) > layers, "the score layer", 120)
+    wait(lambda: len(QgsProject.instance().mapLayers()) >= len(layers) + 3, "the results", 200)
     ran = time.monotonic() - started
     pause(1.0)
     picture("qgis-log")
     dialog.close()
 
     toolbox.hide()
-    for node in QgsProject.instance().layerTreeRoot().findLayers():
-        # Twice, because the view only follows a change.
-        node.setExpanded(False)
-        node.setExpanded(node.layerId() not in layers)
-    resize(iface.mainWindow().findChild(QDockWidget, "Layers"), 330)
-    iface.mapCanvas().refresh()
+    show_results(layers)
     picture("qgis-scores", settle=3.0)
+    zoom_to_objects(layer)
+    picture("qgis-polygons", settle=3.0)
+    picture_of_options()
     return [
         f"dialog opened in {opened:.2f} s",
         f"run took {ran:.1f} s",
         f"QGIS {Qgis.QGIS_VERSION}, {sys.version.split()[0]}",
     ]
+
+
+def show_results(layers: set[str]) -> None:
+    """Fold the scene's legend, unfold those of the results, and leave the mask out: it covers what it marks."""
+    for node in QgsProject.instance().layerTreeRoot().findLayers():
+        # Twice, because the view only follows a change.
+        node.setExpanded(False)
+        node.setExpanded(node.layerId() not in layers)
+        if node.name() == "Anomaly mask":
+            node.setItemVisibilityChecked(False)
+    resize(iface.mainWindow().findChild(QDockWidget, "Layers"), 330)
+    iface.mapCanvas().refresh()
+
+
+def zoom_to_objects(scene: QgsRasterLayer) -> None:
+    """Show the polygons with their labels on the scene, around the one with the largest score."""
+    for node in QgsProject.instance().layerTreeRoot().findLayers():
+        if node.name() == "Anomaly score":
+            node.setItemVisibilityChecked(False)
+    polygons = QgsProject.instance().mapLayersByName("Anomaly polygons")[0]
+    best = max(polygons.getFeatures(), key=lambda found: found["max_score"])
+    extent = scene.extent()
+    view = best.geometry().boundingBox()
+    view.grow(0.2 * max(extent.width(), extent.height()))
+    iface.mapCanvas().setExtent(view)
+    iface.mapCanvas().refresh()
+
+
+def picture_of_options() -> None:
+    """Take a picture of the page FERD in QGIS's options, which holds the program up until it is closed."""
+
+    def shoot() -> None:
+        options = QApplication.activeModalWidget()
+        if options is None:
+            return
+        options.resize(980, 640)
+        options.move(230, 110)
+        picture("qgis-options")
+        options.close()
+
+    QTimer.singleShot(2500, shoot)
+    iface.showOptionsDialog(currentPage="FERD")
 
 
 def load_scene() -> QgsRasterLayer:

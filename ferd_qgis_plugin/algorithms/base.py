@@ -6,7 +6,13 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessingFeedback, QgsRasterLayer
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeatureSource,
+    QgsProcessingFeedback,
+    QgsRasterLayer,
+)
 from qgis.PyQt.QtCore import QCoreApplication
 
 from ..choices import AUTO_MODEL
@@ -84,7 +90,7 @@ class EngineAlgorithm(FerdAlgorithm):
         try:
             options = replace(
                 self._options,
-                mask=self._mask(parameters, context, feedback),
+                **self.run_changes(parameters, context, feedback),
                 **{option: outputs.get(name) for name, option in self.EXTRA_OUTPUTS.items()},
             )
             report = run_engine(self.ENGINE_FUNCTION, self._source, outputs[p.OUTPUT], options, self._python, feedback)
@@ -129,16 +135,25 @@ class EngineAlgorithm(FerdAlgorithm):
         """Say whether a run with these options enhances."""
         return True
 
-    def _mask(
+    def run_changes(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> str | None:
-        """Return the path of the mask that MASK and REGION make together."""
+    ) -> dict[str, Any]:
+        """Return the options that are settled when the run begins: the mask that MASK and REGION make together."""
         region = self.parameterAsSource(parameters, p.REGION, context)
         if region is None:
-            mask: str | None = self._options.mask
-            return mask
-        transform = to_raster(region, self._crs, context.transformContext())
-        return region_mask(region, transform, self._source, self._options.mask, feedback)
+            return {}
+        return {"mask": self.polygons_as_raster(region, self._options.mask, context, feedback)}
+
+    def polygons_as_raster(
+        self,
+        polygons: QgsProcessingFeatureSource,
+        mask: str | None,
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> str:
+        """Return a raster on the input's grid that is 1 in the polygons, and where the mask, if any, allows it."""
+        transform = to_raster(polygons, self._crs, context.transformContext())
+        return region_mask(polygons, transform, self._source, mask, feedback)
 
     def _band_infos(self) -> Any:
         source = engine("raster").open_source(self._source)

@@ -6,18 +6,24 @@ from typing import Any
 
 from qgis.core import (
     QgsProcessingContext,
+    QgsProcessingFeedback,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
+    QgsProcessingParameterMapLayer,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterString,
+    QgsRasterLayer,
+    QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import QCoreApplication
 
 from ..choices import DETECTORS, MEANS, PRESETS
+from ..compat import RASTER, VECTOR_POLYGON
 from ..engine import engine
 from ..help.page import AlgorithmHelp
 from ..help.rx_detection import rx_help
+from ..source import gdal_source
 from ..styles import ScoreStyle, style_on_load
 from . import decisions as d
 from . import parameters as p
@@ -28,6 +34,7 @@ translate = QCoreApplication.translate
 DETECTOR = "DETECTOR"
 PRESET = "PRESET"
 COMPONENTS = "COMPONENTS"
+BACKGROUND = "BACKGROUND"
 ENHANCE = "ENHANCE"
 COVARIANCE = "COVARIANCE"
 MEAN = "MEAN"
@@ -57,6 +64,14 @@ class RxAnomalyDetection(EngineAlgorithm):
             d.threshold(),
             *d.object_options(),
             *p.advanced(),
+            p.as_advanced(
+                QgsProcessingParameterMapLayer(
+                    BACKGROUND,
+                    translate("FERD", "Background (raster or polygons)"),
+                    optional=True,
+                    types=[RASTER, VECTOR_POLYGON],
+                )
+            ),
             *(p.as_advanced(definition) for definition in _detector_options()),
             QgsProcessingParameterRasterDestination(p.OUTPUT, translate("FERD", "Anomaly score")),
             *d.outputs(),
@@ -68,12 +83,29 @@ class RxAnomalyDetection(EngineAlgorithm):
         options["enhance"] = self.parameterAsBoolean(parameters, ENHANCE, context)
         options["preset"] = self.parameterAsEnumString(parameters, PRESET, context) or None
         options["components"] = self.parameterAsString(parameters, COMPONENTS, context).strip() or None
+        options["background"] = self._background(parameters, context)
         options["covariance"] = self.parameterAsString(parameters, COVARIANCE, context).strip() or None
         options["mean"] = self.parameterAsEnumString(parameters, MEAN, context) or None
         for name, option in SIDES.items():
             if parameters.get(name) is not None:
                 options[option] = self.parameterAsInt(parameters, name, context)
         return {**options, **d.engine_options(self, parameters, context)}
+
+    def _background(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str | None:
+        """Return the background raster, or a placeholder for polygons, which become one when the run begins."""
+        layer = self.parameterAsLayer(parameters, BACKGROUND, context)
+        if isinstance(layer, QgsRasterLayer):
+            return gdal_source(layer)
+        return "background.tif" if isinstance(layer, QgsVectorLayer) else None
+
+    def run_changes(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        changes = super().run_changes(parameters, context, feedback)
+        if isinstance(self.parameterAsLayer(parameters, BACKGROUND, context), QgsVectorLayer):
+            polygons = self.parameterAsSource(parameters, BACKGROUND, context)
+            changes["background"] = self.polygons_as_raster(polygons, None, context, feedback)
+        return changes
 
     def check_options(self, options: Any, n_bands: int) -> None:
         super().check_options(options, n_bands)

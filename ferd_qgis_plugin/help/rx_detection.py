@@ -85,6 +85,11 @@ def rx_help() -> AlgorithmHelp:
             **model_help(),
             **decision_help(),
             **advanced_help(),
+            "BACKGROUND": translate(
+                "FERD",
+                "Only for grx, lrx and fusion: mean and covariance come from these pixels alone, and every valid pixel "
+                "still gets a score. A raster on the input's grid, where it is not 0, or polygons in any projection.",
+            ),
             "BLOCK": translate(
                 "FERD",
                 "Side of the blocks of slrx in pixels. Empty: the number of rows divided by 25, at least what the "

@@ -100,6 +100,8 @@ def test_components_of_a_fusion(provider, scene, tmp_path, read_raster):
         ({"PRESET": "fast", "COVARIANCE": "oas"}, "preset"),
         ({"PRESET": "fast", "DETECTOR": "crd"}, "preset"),
         ({"COMPONENTS": "raw:grx"}, "components"),
+        ({"BACKGROUND": "nowhere.gpkg"}, "BACKGROUND"),
+        ({"BACKGROUND": __file__.replace(".py", ".tif"), "DETECTOR": "crd"}, "BACKGROUND"),
         ({"THRESHOLD": "percentile:101"}, "percentile:101"),
         ({"THRESHOLD": "99"}, "99"),
         ({"MIN_PIXELS": 3}, "polygons"),
@@ -227,6 +229,23 @@ def test_region_and_mask_hold_together(provider, scene, tmp_path, read_raster, r
     expected[20:] = False
     expected[3, 4:6] = False
     np.testing.assert_array_equal(np.isfinite(read_raster(result["OUTPUT"])[0]), expected)
+
+
+def test_statistics_from_a_background_of_polygons_or_a_raster(provider, scene, tmp_path, read_raster, region_layer):
+    layer = region_layer((365000, 5812000 - 25 * 20.3, 365000 + 30 * 24, 5812000))
+    inside = np.zeros((31, 24))
+    inside[:20] = 1
+    raster = write_mask(tmp_path / "b.tif", scene, inside)
+    given = {"INPUT": str(scene), "ENHANCE": False, "BANDS": "1-30"}
+
+    polygons = run(**given, BACKGROUND=layer, OUTPUT=str(tmp_path / "p.tif"))
+    by_raster = run(**given, BACKGROUND=str(raster), OUTPUT=str(tmp_path / "r.tif"))
+    ferd_engine.detect_raster(str(scene), str(tmp_path / "e.tif"), enhance=False, bands="1-30", background=str(raster))
+
+    expected = read_raster(tmp_path / "e.tif")
+    np.testing.assert_array_equal(read_raster(polygons["OUTPUT"]), expected)
+    np.testing.assert_array_equal(read_raster(by_raster["OUTPUT"]), expected)
+    assert np.isnan(expected).sum() == 2
 
 
 def test_a_region_elsewhere_is_refused(provider, scene, tmp_path, region_layer):
