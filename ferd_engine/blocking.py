@@ -15,13 +15,18 @@ _STEP = 16
 
 
 def block_shape(
-    source: Source, n_bands: int, free_bytes: int, bytes_of: Callable[[int, int], int], halo_px: int = 0
+    source: Source,
+    n_bands: int,
+    free_bytes: int,
+    bytes_of: Callable[[int, int], int],
+    halo_px: int = 0,
+    least_rows: int = _STEP,
 ) -> tuple[int, int]:
     """Return rows and columns of the largest block of which all buffers stay within `free_bytes`.
 
     `bytes_of(rows, cols)` is what the caller needs for a block; what the source holds for full rows comes on top.
     Blocks are full rows where 16 of them fit, since the source then reads each byte once; else as wide as the file's
-    tiles, or narrower. Heights are a multiple of 16.
+    tiles, or narrower. Heights are a multiple of 16, or `least_rows` where that lets full rows fit.
     """
 
     def fits(rows: int, cols: int) -> bool:
@@ -33,6 +38,8 @@ def block_shape(
         return held + bytes_of(rows, cols) <= free_bytes
 
     cols = source.n_cols
+    if not fits(_STEP, cols) and fits(least_rows, cols):
+        return min(least_rows, source.n_rows), cols
     while cols > _STEP and not fits(_STEP, cols):
         cols = _narrower(cols, source.block_cols)
     most_rows = max(_MOST_PIXELS // cols, _STEP)

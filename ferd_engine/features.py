@@ -100,8 +100,11 @@ class Enhancer:
         # The block that was scaled last, for the one below it.
         self._last: _Scaled | None = None
 
-    def shape(self, context: RunContext, bytes_per_value: int) -> tuple[int, int]:
-        """Return rows and columns of the blocks; `bytes_per_value` is what the caller needs beside each block."""
+    def shape(self, context: RunContext, bytes_per_value: int, least_rows: int = 16) -> tuple[int, int]:
+        """Return rows and columns of the blocks; `bytes_per_value` is what the caller needs beside each block.
+
+        least_rows : the lowest blocks of full rows that the caller can do with.
+        """
         n_bands, halo = len(self._numbers), self._halo_px
         itemsize = np.dtype(self._source.dtype).itemsize
 
@@ -113,10 +116,10 @@ class Enhancer:
             results = rows * cols * n_bands * (4 * (_Ring.SIZE - 1) + bytes_per_value)
             return reading + self._backend.working_bytes(rows, cols) + results
 
-        return block_shape(self._source, n_bands, context.free_bytes * 7 // 8, block_bytes, halo)
+        return block_shape(self._source, n_bands, context.free_bytes * 7 // 8, block_bytes, halo, least_rows)
 
     def run(
-        self, context: RunContext, bytes_per_value: int
+        self, context: RunContext, bytes_per_value: int, least_rows: int = 16
     ) -> Generator[tuple[Window, Float32Array, BoolArray], None, None]:
         """Yield (window, enhanced values (rows, cols, bands), validity) until the image is covered.
 
@@ -125,7 +128,7 @@ class Enhancer:
         """
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         n_pixels = self._source.n_rows * self._source.n_cols
-        shape = self.shape(context, bytes_per_value)
+        shape = self.shape(context, bytes_per_value, least_rows)
         carry = Carry()
         # An image of one block is cut for the threads as suits it best, since there is nothing to carry.
         carries = shape[0] < self._source.n_rows

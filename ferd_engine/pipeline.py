@@ -32,6 +32,8 @@ from .statistics import Moments
 # Where each pass ends as a part of the whole time, about: the progress bar's time left comes from them.
 _SCAN_PART = 0.1
 _SCORE_PART = 0.9
+# Lower blocks would keep the threads of FEN waiting for each other.
+_LEAST_ROWS = 8
 _TWO_CUBES_SCORE_PART = 0.4
 
 
@@ -211,8 +213,12 @@ def _scan_raw(source: Source, options: EnhanceOptions, context: RunContext) -> S
 def _store_enhanced(enhancer: Enhancer, store: ScratchCube, n_bands: int, context: RunContext) -> Moments:
     """Run FEN once over the image into `store`, NaN where invalid; return the moments of the enhanced pixels."""
     moments = Moments(n_bands)
-    # Beside each value of a block: a copy among the valid pixels.
-    with closing(enhancer.run(context, bytes_per_value=4)) as blocks, one_behind(store.write) as write:
+    # Beside each value of a block: a copy among the valid pixels. The scratch cube takes rows as they come.
+    with (
+        threads(),
+        closing(enhancer.run(context, bytes_per_value=4, least_rows=_LEAST_ROWS)) as blocks,
+        one_behind(store.write) as write,
+    ):
         for window, values, valid in blocks:
             if valid.all():
                 moments.add(values.reshape(-1, n_bands))

@@ -26,7 +26,11 @@ __all__ = [
     "gdal_reason",
     "ogr",
     "osr",
+    "reads_tiff_directly",
 ]
+
+
+_DIRECT = "GTIFF_DIRECT_IO"
 
 
 class _ExceptionSwitch:
@@ -105,15 +109,26 @@ def direct_tiff_reads() -> Iterator[None]:
     The cache holds each band of a tile on its own, so that a tile of 200 interleaved bands is taken apart first: twice
     the time. GDAL reads any other TIFF as ever. A choice that the user has made stays.
     """
-    option = "GTIFF_DIRECT_IO"
-    if gdal.GetConfigOption(option) is not None or not hasattr(gdal, "SetThreadLocalConfigOption"):
+    if not _may_read_directly():
         yield
         return
-    gdal.SetThreadLocalConfigOption(option, "YES")
+    gdal.SetThreadLocalConfigOption(_DIRECT, "YES")
     try:
         yield
     finally:
-        gdal.SetThreadLocalConfigOption(option, None)
+        gdal.SetThreadLocalConfigOption(_DIRECT, None)
+
+
+def _may_read_directly() -> bool:
+    return gdal.GetConfigOption(_DIRECT) is None and hasattr(gdal, "SetThreadLocalConfigOption")
+
+
+def reads_tiff_directly(dataset: Any) -> bool:
+    """Say whether a dataset is a TIFF that `direct_tiff_reads` helped, so that any rows of its tiles are read alone."""
+    structure = dataset.GetMetadata("IMAGE_STRUCTURE") or {}
+    bits = dataset.GetRasterBand(1).GetMetadataItem("NBITS", "IMAGE_STRUCTURE")
+    plain = dataset.GetDriver().ShortName == "GTiff" and "COMPRESSION" not in structure and bits is None
+    return plain and _may_read_directly()
 
 
 @contextmanager

@@ -12,13 +12,15 @@ from numpy.typing import DTypeLike, NDArray
 from ..errors import InputError, RunError
 from ..windows import Window
 from .band_metadata import read_band_infos
-from .gdal_setup import direct_tiff_reads, gdal, gdal_array, gdal_exceptions, gdal_reason
+from .gdal_setup import direct_tiff_reads, gdal, gdal_array, gdal_exceptions, gdal_reason, reads_tiff_directly
 from .raw_file import open_raw
 from .row_cache import RowCache
 from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target
 
 # Types that float32 holds exactly; the others are read as float64.
 _FLOAT32_TYPES = ("Byte", "Int8", "UInt16", "Int16", "Float16", "Float32")
+# What is worth a call where a part of a tile can be read alone.
+_DIRECT_ROWS = 32
 _ENVI_DATA_SUFFIXES = (".bsq", ".bil", ".bip", ".img", ".dat", ".raw")
 
 
@@ -36,6 +38,8 @@ class GdalSource:
             self.georeference = _georeference(self._dataset)
             self.files = tuple(self._dataset.GetFileList() or ())
             block_cols, block_rows = first.GetBlockSize()
+            if reads_tiff_directly(self._dataset):
+                block_rows = min(block_rows, _DIRECT_ROWS)
             self.block_rows: int = min(max(block_rows, 1), self.n_rows)
             self.block_cols: int = min(max(block_cols, 1), self.n_cols)
             self.dtype, self._floating = _working_type(self._dataset, self.path)

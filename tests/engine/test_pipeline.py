@@ -131,7 +131,8 @@ def test_tiles_that_the_budget_does_not_hold_give_the_same(
     array = cube(520, 600, 20, "int16")
     array[100:140, 50:90] = -1
     options = DetectOptions(model=str(small_model.folder) if enhanced else None, enhance=enhanced, backend="numpy")
-    path = write_tiff(tmp_path / "tiled.tif", array, "TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=512", nodata=-1)
+    tiled = ("TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=512", "COMPRESS=DEFLATE")
+    path = write_tiff(tmp_path / "tiled.tif", array, *tiled, nodata=-1)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     found = []
