@@ -116,7 +116,7 @@ class Enhancer:
             results = rows * cols * n_bands * (4 * (_Ring.SIZE - 1) + bytes_per_value)
             return reading + self._backend.working_bytes(rows, cols) + results
 
-        return block_shape(self._source, n_bands, context.free_bytes * 7 // 8, block_bytes, halo, least_rows)
+        return block_shape(self._source, n_bands, context.free_bytes, block_bytes, halo, least_rows)
 
     def run(
         self, context: RunContext, bytes_per_value: int, least_rows: int = 16

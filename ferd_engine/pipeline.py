@@ -213,18 +213,20 @@ def _scan_raw(source: Source, options: EnhanceOptions, context: RunContext) -> S
 def _store_enhanced(enhancer: Enhancer, store: ScratchCube, n_bands: int, context: RunContext) -> Moments:
     """Run FEN once over the image into `store`, NaN where invalid; return the moments of the enhanced pixels."""
     moments = Moments(n_bands)
-    # Beside each value of a block: a copy among the valid pixels. The scratch cube takes rows as they come.
+    # The scratch cube takes rows as they come.
     with (
         threads(),
-        closing(enhancer.run(context, bytes_per_value=4, least_rows=_LEAST_ROWS)) as blocks,
+        closing(enhancer.run(context, bytes_per_value=0, least_rows=_LEAST_ROWS)) as blocks,
         one_behind(store.write) as write,
     ):
         for window, values, valid in blocks:
             if valid.all():
                 moments.add(values.reshape(-1, n_bands))
             else:
-                moments.add(values[valid])
-                values[~valid] = np.nan
+                # Row by row, since a copy of the valid pixels of a block is as large as the block.
+                for row, is_valid in zip(values, valid):
+                    moments.add(row[is_valid])
+                    row[~is_valid] = np.nan
             write(window, values)
     return moments
 

@@ -213,15 +213,21 @@ class _Workspace:
         self._steps: dict[tuple[int, int, bool], list[Product]] = {}
 
     def run(
-        self, block: Float32Array, out: Float32Array, job: _Job, check: Callable[[], None], carried: list[Float32Array]
+        self,
+        block: Float32Array,
+        out: Float32Array,
+        job: _Job,
+        check: Callable[[], None],
+        carried: list[Float32Array] | None,
     ) -> None:
         """Compute one job of a block (padded) into the result (core).
 
-        carried : what the job above left, nothing where there is none; afterwards what this one leaves.
+        carried : what the job above left, empty where there is none; afterwards what this one leaves. None where nobody
+            goes on from here.
         """
         halo_px, width = self._halo_px, job.n_cols + 2 * self._halo_px
         kept = [rows for stage in self._stages for rows in stage.kept(width)]
-        for rows_kept, before in zip(kept, carried):
+        for rows_kept, before in zip(kept, carried or []):
             rows_kept[...] = before
         # The job above went through the first rows of this one already: they are its halo.
         top = job.row + (2 * halo_px if carried else 0)
@@ -241,7 +247,11 @@ class _Workspace:
             inside = block[top - rows - halo_px : top - halo_px, cols.start + halo_px : cols.stop + halo_px]
             output = self._output[: rows * width].reshape(rows, width, -1)[:, : job.n_cols]
             np.add(output, inside, out=out[job.row + done : job.row + done + rows, cols])
-        carried[:] = [rows_kept.copy() for rows_kept in kept]
+        if carried:
+            for rows_kept, below in zip(kept, carried):
+                below[...] = rows_kept
+        elif carried is not None:
+            carried.extend(rows_kept.copy() for rows_kept in kept)
 
     def _enter(self, rows: Float32Array) -> None:
         """Run the entry convolution on rows (n, width, B) of the block."""
@@ -315,9 +325,9 @@ class RowEngine:
         if out is None:
             out = np.empty((rows, cols, block.shape[2]), np.float32)
         jobs = _jobs(rows, cols, self._workers) if carry is None else _strips(rows, cols, self._workers)
-        carried: list[list[Float32Array]] = [[] for _ in jobs]
+        carried: list[list[Float32Array] | None] = [None] * len(jobs)
         if carry is not None:
-            carry.state = carried = carry.state or carried
+            carry.state = carried = carry.state or [[] for _ in jobs]
         n_threads = min(self._workers, len(jobs))
         with ThreadPoolExecutor(n_threads, "ferd-fen", self._prepare_worker or _nothing) as pool:
             futures = [
@@ -333,7 +343,12 @@ class RowEngine:
         return out
 
     def _run(
-        self, block: Float32Array, out: Float32Array, job: _Job, check: Callable[[], None], carried: list[Float32Array]
+        self,
+        block: Float32Array,
+        out: Float32Array,
+        job: _Job,
+        check: Callable[[], None],
+        carried: list[Float32Array] | None,
     ) -> None:
         workspace = self._take(job.n_cols + 2 * self._architecture.halo_px)
         try:
@@ -358,15 +373,20 @@ class RowEngine:
         a = self._architecture
         jobs = _jobs(rows, cols, self._workers)
         width = max(job.n_cols for job in jobs) + 2 * a.halo_px
-        pixels = (GROUP_ROWS + 2 * a.halo_px + 2) * width + 2
-        per_pixel = a.entry + a.bottlenecks * (a.inner + a.outer) + a.inner + a.outer + a.hidden + a.n_bands
-        winograd_pixels = a.bottlenecks * 2 * (winograd.ROWS_IN * width + 2)
-        buffers = (pixels * per_pixel + winograd_pixels * a.inner) * 4
+        rows_in = GROUP_ROWS + 2 * a.halo_px
+        stages = sum(
+            (n + 1) * a.outer + (n + 2) * a.inner + 2 * winograd.ROWS_IN * a.inner
+            for n in range(rows_in, rows_in - 2 * a.bottlenecks, -2)
+        )
+        head = GROUP_ROWS * (a.outer + a.hidden + a.n_bands)
+        per_col = rows_in * a.entry + stages + (rows_in - 2) * a.inner + head
+        # A tenth more for what the library packs for its products, and for slack of a few pixels beside the rows.
+        buffers = int(1.1 * 4 * per_col * width)
         # A `Carry` has three rows of each bottleneck, and as many columns as all strips together.
         strips = _strips(rows, cols, self._workers)
         carried = 4 * a.bottlenecks * (2 * a.inner + a.outer) * (cols + 2 * a.halo_px * len(strips))
         # Prepared steps: some hundred small objects per worker.
-        return rows * cols * a.n_bands * 4 + carried + min(self._workers, len(jobs)) * (buffers + (1 << 18))
+        return rows * cols * a.n_bands * 4 + carried + min(self._workers, len(jobs)) * (buffers + (1 << 19))
 
 
 def _nothing() -> None:
