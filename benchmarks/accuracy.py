@@ -1,10 +1,10 @@
 """ROC AUC and seconds of each detector on scenes with truth, on the raw bands and on those that FEN enhanced.
 
-    python benchmarks/accuracy.py SCENES [--model NAME|FOLDER] [--settings grx lrx]
+    python benchmarks/accuracy.py SCENES [--model NAME|FOLDER] [--settings grx lrx] [--presets best]
 
 SCENES is a folder of .mat files with `data` (rows, cols, bands) and `map` (rows, cols), above 0 where there is an
-anomaly, such as the ABU benchmark. All scenes get the same settings. Raw means all bands of the file;
-seconds are those of the detector alone, statistics included. Prints a table in Markdown.
+anomaly, such as the ABU benchmark. All scenes get the same settings. Raw means all bands of the file; seconds are those
+of the detector alone, statistics included, and for presets those of the whole run. Prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from scipy.io import loadmat
 from ferd_engine import detect, enhance
 from ferd_engine.evaluate import evaluate_scores
 from ferd_engine.parallel import thread_count
+from ferd_engine.presets import PRESETS
 
 SETTINGS: dict[str, dict[str, object]] = {
     "grx": {},
@@ -35,12 +36,12 @@ SETTINGS: dict[str, dict[str, object]] = {
 }
 
 
-def measure(cubes: list[np.ndarray], truths: list[np.ndarray], setting: dict[str, object]) -> tuple[list[float], float]:
+def measure(cubes: list[np.ndarray], truths: list[np.ndarray], **options: object) -> tuple[list[float], float]:
     """Return the AUC on each scene and the mean seconds."""
     aucs = []
     started = time.perf_counter()
     for cube, truth in zip(cubes, truths):
-        aucs.append(evaluate_scores(detect(cube, enhance=False, **setting), truth).auc)
+        aucs.append(evaluate_scores(detect(cube, **options), truth).auc)
     return aucs, (time.perf_counter() - started) / len(cubes)
 
 
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("scenes", type=Path)
     parser.add_argument("--model", help="the model for FEN; without it only the raw bands are measured")
     parser.add_argument("--settings", nargs="*", default=list(SETTINGS), choices=list(SETTINGS))
+    parser.add_argument("--presets", nargs="*", default=list(PRESETS), choices=list(PRESETS), help="with a model")
     options = parser.parse_args()
     paths = sorted(options.scenes.glob("*.mat"))
     contents = [loadmat(path) for path in paths]
@@ -63,9 +65,16 @@ def main() -> None:
     print(f"|---|---|{'---:|' * (len(names) + 2)}")
     for name in options.settings:
         for what, cubes in inputs.items():
-            aucs, seconds = measure(cubes, truths, SETTINGS[name])
-            values = " | ".join(f"{auc:.4f}" for auc in [*aucs, float(np.mean(aucs))])
-            print(f"| {name} | {what} | {values} | {seconds:.2f} |", flush=True)
+            print_line(name, what, *measure(cubes, truths, enhance=False, **SETTINGS[name]))
+    if options.model is not None:
+        for name in options.presets:
+            print_line(f"preset {name}", "both", *measure(inputs["raw"], truths, preset=name, model=options.model))
+
+
+def print_line(name: str, what: str, aucs: list[float], seconds: float) -> None:
+    """Print a line of the table."""
+    values = " | ".join(f"{auc:.4f}" for auc in [*aucs, float(np.mean(aucs))])
+    print(f"| {name} | {what} | {values} | {seconds:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

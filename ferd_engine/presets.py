@@ -15,15 +15,12 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "fast": Preset("global RX", {"detector": "grx"}),
-    "balanced": Preset(
-        "global RX on the raw and on the enhanced bands",
-        {"detector": "fusion", "components": "raw:grx:oas,fen:grx"},
-    ),
+    "balanced": Preset("global RX without the farthest pixels", {"detector": "grx", "covariance": "trimmed:5"}),
     "best": Preset(
-        "global and local RX on both",
+        "global and local RX on the raw and on the enhanced bands",
         {
             "detector": "fusion",
-            "components": "raw:grx:oas,raw:lrx:pca:20,fen:grx,fen:lrx:oas",
+            "components": "raw:grx:trimmed:5,raw:lrx:pca:40,fen:grx:trimmed:5,fen:lrx:oas",
             "inner": 11,
             "outer": 21,
         },

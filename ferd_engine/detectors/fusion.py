@@ -19,7 +19,7 @@ from .distribution import ScoreDistribution
 from .registry import Detector, DetectorInfo, Scene, detector_info, takes_background
 
 RAW, ENHANCED = "raw", "fen"
-COMPONENTS = "raw:grx:oas,raw:lrx:pca:20,fen:grx,fen:lrx:oas"
+COMPONENTS = "raw:grx:trimmed:5,raw:lrx:pca:40,fen:grx:trimmed:5,fen:lrx:oas"
 INNER_PX, OUTER_PX = 11, 21
 
 # Detectors that look at a neighbourhood take about so much longer than a global one; for the progress alone.
@@ -167,8 +167,8 @@ INFO = DetectorInfo(
     ),
     cost="that of the components; 4 bytes of scratch per pixel and component, FEN once",
     when=(
-        "The most reliable ranking where no single detector is known to suit the scene; the presets balanced and best "
-        "are fusions. Its scores have no known distribution: take percentile, count or pareto as the threshold."
+        "The most reliable ranking where no single detector is known to suit the scene; the preset best "
+        "is one. Its scores have no known distribution: take percentile, count or pareto as the threshold."
     ),
     factory=Fusion,
 )

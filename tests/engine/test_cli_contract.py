@@ -418,7 +418,8 @@ def test_a_preset_sets_the_detector_and_refuses_another(
 ) -> None:
     found = ferd(tmp_path, "detect", scene, "out.tif", "--preset", "balanced", "--json", "--backend", "numpy")
     assert found.returncode == 0, found.stderr
-    assert json.loads(found.stdout)["detector"] == "fusion"
-    refused("detect", scene, "b.tif", "--preset", "balanced", "--detector", "grx", words="no place beside it")
+    assert json.loads(found.stdout)["detector"] == "grx"
+    refused("detect", scene, "b.tif", "--preset", "balanced", "--detector", "lrx", words="no place beside it")
+    refused("detect", scene, "b.tif", "--preset", "best", "--detector", "grx", words="no place beside it")
     refused("detect", scene, "b.tif", "--preset", "best", "--inner", "5", words="no place beside it")
     refused("detect", scene, "b.tif", "--preset", "finest", words="invalid choice")

@@ -74,8 +74,8 @@ def test_every_detector_option_reaches_the_engine(provider, scene, tmp_path, rea
 
 
 def test_a_preset_stands_for_its_detector(provider, scene, tmp_path, read_raster, feedback):
-    result = run(feedback=feedback, INPUT=str(scene), MODEL="fen-50", PRESET="balanced", OUTPUT=str(tmp_path / "s.tif"))
-    ferd_engine.detect_raster(str(scene), str(tmp_path / "e.tif"), model="fen-50", preset="balanced", backend="numpy")
+    result = run(feedback=feedback, INPUT=str(scene), MODEL="fen-50", PRESET="best", OUTPUT=str(tmp_path / "s.tif"))
+    ferd_engine.detect_raster(str(scene), str(tmp_path / "e.tif"), model="fen-50", preset="best", backend="numpy")
 
     np.testing.assert_array_equal(read_raster(result["OUTPUT"]), read_raster(tmp_path / "e.tif"))
     assert any("fusion" in line for line in feedback.infos)

@@ -87,7 +87,7 @@ def test_a_run_in_the_worker_is_the_engines(provider, scene, tmp_path, read_rast
 def test_a_preset_goes_through_the_worker(provider, scene, tmp_path, feedback, name_python):
     name_python(sys.executable)
 
-    run(feedback, INPUT=str(scene), MODEL="fen-50", PRESET="balanced", OUTPUT=str(tmp_path / "s.tif"))
+    run(feedback, INPUT=str(scene), MODEL="fen-50", PRESET="best", OUTPUT=str(tmp_path / "s.tif"))
 
     assert any("fusion" in line for line in feedback.infos)
 
