@@ -35,10 +35,12 @@ class Crd:
 
     Li and Du, "Collaborative representation for hyperspectral anomaly detection", IEEE TGRS 53 (2015): with the ring's
     pixels as columns of X and the pixel y, both with a 1 appended so that weights sum to about 1, the weights are
-    w = (X^T X + 1e-6 G^2)^-1 X^T y, G the diagonal matrix of the distances |y - x_i|, and the score |y - X w| over the
-    bands. Values are scaled to [0, 1] over the image, as the appended 1 supposes. The ring is the one of `lrx`: odd
-    windows, shifted inside at the image's edge, without invalid pixels; where none is left, the mean of the image
-    stands for it. Arithmetic is float64, the scores are float32; they do not depend on the memory budget.
+    w = (X^T X + 1e-6 G^2 + r I)^-1 X^T y, G the diagonal matrix of the distances |y - x_i|, and the score |y - X w|
+    over the bands. The paper has no r: it is 1e-14 of the trace of X^T X, without which pixels of the ring that equal y
+    and each other would leave no unique w. Values are scaled to [0, 1] over the image, as the appended 1 supposes. The
+    ring is the one of `lrx`: odd windows, shifted inside at the image's edge, without invalid pixels; where none is
+    left, the mean of the image stands for it. Arithmetic is float64, the scores are float32; they do not depend on the
+    memory budget.
 
     Parameters
     ----------

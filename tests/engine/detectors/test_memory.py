@@ -47,6 +47,7 @@ class NoSink:
         ("grx", {"covariance": "ledoit-wolf"}, (1000, 600, 40)),
         ("grx", {"covariance": "trimmed:10"}, (1000, 600, 40)),
         ("grx", {"mean": "local"}, (1000, 600, 40)),
+        ("fusion", {"components": "raw:grx:trimmed:5,raw:grx:oas"}, (1000, 600, 40)),
         ("crd", {"inner": 1, "outer": 3}, (150, 600, 200)),
         ("lrx", {"inner": 1, "outer": 5, "covariance": "pca:10"}, (150, 600, 200)),
         ("slrx", {"block": 2}, (500, 600, 60)),
