@@ -11,10 +11,12 @@ largest value.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from machine import best_of, describe, gemm_peaks
+from machine import best_of, describe, gemm_peaks, published_shape
 from torch import nn
 from torch.nn import functional
 
@@ -82,10 +84,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--cols", type=int, default=1000)
-    parser.add_argument("--model", default="fen-200")
+    parser.add_argument("--model", help="by default a FEN of the published shape for 200 bands")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    model = open_model(arguments.model)
+    with TemporaryDirectory() as folder:
+        compare(arguments, open_model(arguments.model or published_shape(Path(folder))))
+
+
+def compare(arguments: argparse.Namespace, model: Model) -> None:
+    """Time the published way and both backends on one scene, and print the table."""
     a = model.architecture
     cube = scene(arguments.rows, arguments.cols, a.n_bands)
     n_pixels = cube.shape[0] * cube.shape[1]
@@ -117,7 +124,7 @@ def main() -> None:
         backend.enhance(padded[: 64 + 2 * halo])
         own_bound = flops / peaks["scipy" if name == "numpy" else "torch"] / 1e9
         in_memory = best_of(lambda backend=backend: enhance_in_blocks(backend, padded, out), arguments.repeats)
-        whole_run = best_of(lambda name=name: enhance(cube, model=model.name, backend=name), 2)
+        whole_run = best_of(lambda name=name: enhance(cube, model=str(model.folder), backend=name), 2)
         error = float(np.abs(out - reference).max()) / largest
         assert error <= TOLERANCE, f"{name} differs from the published network by {error:.1e}"
         for what, seconds in (

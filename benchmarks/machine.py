@@ -6,12 +6,15 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import scipy
 from scipy.linalg import blas
 
 from ferd_engine.doctor import examine_blas
+from ferd_engine.fen.bundle import Model, save_model
+from ferd_engine.fen.network import Architecture, untrained_weights
 
 # Large square products, and the tall ones that a network of 128 channels is made of.
 SHAPES = ((2048, 2048, 2048), (65536, 128, 128), (65536, 1152, 128))
@@ -47,6 +50,16 @@ def gemm_peaks(repeats: int = 5) -> dict[str, float]:
             gflops = 2.0 * rows * inner * cols / best_of(product, repeats) / 1e9
             peaks[name] = max(peaks[name], gflops)
     return peaks
+
+
+def published_shape(folder: Path, n_bands: int = 200) -> str:
+    """Write a FEN of the published shape with random weights into the folder, and return its path.
+
+    Speed does not depend on the weights, but on the shape: embedded models are a third as large.
+    """
+    architecture = Architecture(n_bands)
+    model = Model("published-shape", architecture, untrained_weights(architecture, 0))
+    return str(save_model(model, folder / model.name, overwrite=True).folder)
 
 
 def describe() -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from fen import enhance_in_blocks, scene
-from machine import best_of, describe
+from machine import best_of, describe, published_shape
 from make_raster import make_raster
 from osgeo import gdal
 
@@ -42,10 +42,10 @@ def pure_fen_seconds_per_pixel(model: str, backend: str, cols: int) -> float:
     return best_of(lambda: enhance_in_blocks(runner, cube, out), 3) / (FEN_ROWS * cols)
 
 
-def detect(path: Path, output: Path, memory: str, backend: str) -> dict[str, Any]:
+def detect(path: Path, output: Path, memory: str, model: str, backend: str) -> dict[str, Any]:
     """Run `ferd detect` in a process of its own and return its report."""
     command = [sys.executable, "-m", "ferd_engine", "detect", str(path), str(output)]
-    options = ["--memory", memory, "--backend", backend, "--overwrite", "--json"]
+    options = ["--model", model, "--memory", memory, "--backend", backend, "--overwrite", "--json"]
     finished = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
     report: dict[str, Any] = json.loads(finished.stdout)
     return report
@@ -72,12 +72,13 @@ def main() -> None:
     parser.add_argument("--cols", type=int, default=1500)
     parser.add_argument("--bands", type=int, default=200)
     parser.add_argument("--backend", default="numpy", choices=("numpy", "torch"))
-    parser.add_argument("--model", default="fen-200")
+    parser.add_argument("--model", help="by default a FEN of the published shape")
     parser.add_argument("--long", action="store_true", help="also 1000, 2000, 4000 and 8000 rows")
     arguments = parser.parse_args()
     gdal.UseExceptions()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     print(describe())
+    arguments.model = arguments.model or published_shape(arguments.folder, arguments.bands)
     per_pixel = pure_fen_seconds_per_pixel(arguments.model, arguments.backend, arguments.cols)
     fen_seconds = per_pixel * arguments.rows * arguments.cols
     print(
@@ -93,7 +94,7 @@ def main() -> None:
         if not path.exists():
             make_raster(path, arguments.rows, arguments.cols, arguments.bands, 0)
         for memory in ("256MiB", "1GiB", "4GiB"):
-            report = detect(path, output, memory, arguments.backend)
+            report = detect(path, output, memory, arguments.model, arguments.backend)
             print(row(f"{suffix[1:]}", report, fen_seconds), flush=True)
             found = scores(output)
             reference = found if reference is None else reference
@@ -109,7 +110,7 @@ def run_lengths(arguments: argparse.Namespace, per_pixel: float, output: Path) -
         path = arguments.folder / f"rows{n_rows}.bil"
         if not path.exists():
             make_raster(path, n_rows, arguments.cols, arguments.bands, 0)
-        report = detect(path, output, "256MiB", arguments.backend)
+        report = detect(path, output, "256MiB", arguments.model, arguments.backend)
         print(row(f"bil, {n_rows} rows", report, per_pixel * n_rows * arguments.cols), flush=True)
         path.unlink()
 
