@@ -27,8 +27,10 @@ INNER_PX = 11
 _SHRUNK_RING_PX = 5
 # Sums start afresh after so many columns, so that rounding errors do not grow with the image.
 _RESTART_PX = 64
-# Rows whose sums are moved together: each further one costs little, as long as their matrices stay in a cache.
-_ROWS = 8
+# Rows whose sums are moved together: each further one costs little, as long as the matrices stay in a cache, and small
+# matrices need many to be worth a call of each routine.
+_MOVED_BYTES = 5 << 20
+_MOST_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ class Lrx:
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         done, total = 0, cube.n_rows * cube.n_cols
         # The rows of a part's reach and a gathered copy; the sums of its first row, their steps, and both together.
-        reach_px = (_RESTART_PX + rings.outer) * (_ROWS + rings.outer)
-        job_bytes = 8 * (scene.n_dims + 2) * (2 * reach_px + 2 * _ROWS * (scene.n_dims + 2))
+        reach_px = (_RESTART_PX + rings.outer) * (scene.n_rows + rings.outer)
+        job_bytes = 8 * (scene.n_dims + 2) * (2 * reach_px + 2 * scene.n_rows * (scene.n_dims + 2))
         with threads() as pool:
             for core in ring_tiles(cube, rings, scene.n_dims, context.free_bytes // 2 - pool.count * job_bytes):
                 for window, scores in scene.scores(core, rings, pool):
@@ -144,6 +146,7 @@ class _Scene:
             self.image = Mahalanobis(self.moments.mean, covariance)
         # An image without any variance has rank 0: one coordinate, 0 everywhere, serves.
         self.n_dims = max(self.image.rank, 1)
+        self.n_rows = min(max(_MOVED_BYTES // (2 * 8 * (self.n_dims + 2) ** 2), 1), _MOST_ROWS)
 
     def coordinates(self, values: Float32Array) -> Float64Array:
         """Return coordinates (rows, cols, n_dims) of values (rows, cols, bands)."""
@@ -164,9 +167,9 @@ class _Scene:
         tile = RingTile(window, coordinates, background, image, rings)
         # Beside narrow images every thread still has a part.
         n_parts = max(-(-core.n_cols // _RESTART_PX), min(pool.count, core.n_cols))
-        for rows in tiles(core.n_rows, core.n_cols, _ROWS, core.n_cols):
+        for rows in tiles(core.n_rows, core.n_cols, self.n_rows, core.n_cols):
             part = shifted(rows, core)
-            parts = [shifted(one, part) for one in tiles(*part.shape, _ROWS, -(-part.n_cols // n_parts))]
+            parts = [shifted(one, part) for one in tiles(*part.shape, self.n_rows, -(-part.n_cols // n_parts))]
             jobs = pool.map(lambda one: self._part(tile, one, values, valid), parts)
             self.n_lonely += sum(job.n_lonely for job in jobs)
             self.n_deficient += sum(job.n_deficient for job in jobs)

@@ -51,14 +51,13 @@ class RingSums:
             [[outer != before] * 2 + [inner != former] * 2 for outer, before, inner, former in pairs], dtype=bool
         ).reshape(n_rows - 1, 4)
         self._col: int | None = None
-        self.largest = np.zeros(n_rows)
+        self._largest = np.zeros(n_rows)
         self._largest_fourth = np.zeros(n_rows)
 
     def store(self, col: int, sums: Float64Array) -> None:
         """Store the Gram matrices (rows, k, k) for a column: the next one, or any for the first time.
 
-        Upper triangles; below the diagonal is 0. `largest` is then the largest sum of squares of a coordinate that the
-        sums of each row held since their start.
+        Upper triangles; below the diagonal is 0.
         """
         outer = shifted_interval(col, self._rings.outer, self._n_cols)
         inner = shifted_interval(col, self._rings.inner, self._n_cols)
@@ -68,12 +67,23 @@ class RingSums:
             self._slide(outer, inner)
             self._add_up(sums)
             squares, fourths = _sizes(sums)
-            if (squares < _RESTART_PART * self.largest).any() or (fourths < _RESTART_PART * self._largest_fourth).any():
+            if (squares < _RESTART_PART * self._largest).any() or (
+                fourths < _RESTART_PART * self._largest_fourth
+            ).any():
                 self._start(outer, inner, sums)
             else:
-                np.maximum(self.largest, squares, out=self.largest)
+                np.maximum(self._largest, squares, out=self._largest)
                 np.maximum(self._largest_fourth, fourths, out=self._largest_fourth)
         self._col, self._outer_cols, self._inner_cols = col, outer, inner
+
+    @property
+    def largest(self) -> Float64Array:
+        """The largest sum of squares of a coordinate (rows,) that went into the sums of each row since their start.
+
+        The sums of a row are made of those of the rows above it, so these count too.
+        """
+        largest: Float64Array = np.maximum.accumulate(self._largest)
+        return largest
 
     def _start(self, outer: Interval, inner: Interval, sums: Float64Array) -> None:
         columns = self._columns[outer.start - self._left : outer.stop - self._left]
@@ -91,7 +101,7 @@ class RingSums:
                 if moved:
                     add_gram(np.ascontiguousarray(columns[part, line]), step, leaving=leaving)
         self._add_up(sums)
-        self.largest, self._largest_fourth = _sizes(sums)
+        self._largest, self._largest_fourth = _sizes(sums)
 
     def _slide(self, outer: Interval, inner: Interval) -> None:
         left = self._left

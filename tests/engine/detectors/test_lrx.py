@@ -183,13 +183,21 @@ def test_memory_budget_and_threads_change_nothing(covariance: str, monkeypatch: 
     np.testing.assert_allclose(tight, run(detector, array[:, :60], RunContext(budget_bytes=4 << 30)), rtol=1e-6)
 
 
+def test_a_bright_object_leaves_nothing_in_the_rows_below() -> None:
+    array = scene(60, 40, 6)
+    array[20, 17] *= 2e3
+    array[30:] = array[30:31] + (array[30:] - array[30:31]) * np.float32(0.01)
+    scores = run(make_detector("lrx", **EMPIRICAL), array)
+    np.testing.assert_allclose(scores, naive_lrx(array, 3, 9, "empirical"), rtol=1e-6)
+
+
 @pytest.mark.parametrize("n_rows", [1, 3, 20])
 def test_how_many_rows_are_moved_together_changes_nothing(n_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     array = scene(21, 70, 9, holes=0.1)
     array[7, 30] *= 400.0
     detector = make_detector("lrx", inner=3, outer=9)
     expected = run(detector, array)
-    monkeypatch.setattr("ferd_engine.detectors.lrx._ROWS", n_rows)
+    monkeypatch.setattr("ferd_engine.detectors.lrx._MOST_ROWS", n_rows)
     np.testing.assert_allclose(run(detector, array), expected, rtol=1e-6)
 
 
@@ -239,8 +247,8 @@ def test_scenes_that_a_ring_does_not_fit_are_refused() -> None:
 
 
 def test_a_cancelled_run_stops() -> None:
-    array = scene(40, 60, 10)
-    sink = ArraySink(40, 60)
+    array = scene(130, 20, 10)
+    sink = ArraySink(130, 20)
     context = RunContext(progress=RecordingProgress(cancel_after=3))
     with pytest.raises(Cancelled):
         make_detector("lrx", **EMPIRICAL).score(cube_of(array), moments_of(array), sink, context)
