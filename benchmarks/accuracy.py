@@ -33,6 +33,9 @@ SETTINGS: dict[str, dict[str, object]] = {
     "lrx, oas": {"detector": "lrx", "covariance": "oas"},
     "lrx, pca:20": {"detector": "lrx", "covariance": "pca:20", "outer": 21},
     "crd": {"detector": "crd"},
+    "qlrx": {"detector": "qlrx"},
+    "utd": {"detector": "utd"},
+    "rxd-utd": {"detector": "rxd-utd"},
 }
 
 

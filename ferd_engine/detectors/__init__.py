@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import crd, fusion, grx, lrx, slrx
+from . import crd, fusion, grx, lrx, qlrx, slrx, utd
 from .registry import (
     DETECTORS,
     Detector,
@@ -15,7 +15,7 @@ from .registry import (
     takes_background,
 )
 
-for _info in (grx.INFO, slrx.INFO, lrx.INFO, crd.INFO, fusion.INFO):
+for _info in (grx.INFO, slrx.INFO, lrx.INFO, crd.INFO, fusion.INFO, qlrx.INFO, utd.INFO, utd.RXD_UTD_INFO):
     register(_info)
 
 __all__ = [

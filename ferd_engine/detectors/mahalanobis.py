@@ -89,6 +89,15 @@ class Mahalanobis:
         """Return coordinates (n, rank) of pixels (n, n_bands), in which `distances` are squared lengths."""
         return self._whiten(pixels, np.empty(pixels.shape))
 
+    def weights(self, pixel: Float64Array) -> Float64Array:
+        """Return w = covariance^+ (pixel - mean) (n_bands,) of a pixel (n_bands,): w^T (x - mean) filters for it."""
+        coordinates = self.whiten(pixel[None])[0]
+        if self._triangle is None:
+            projected: Float64Array = coordinates @ self._projection
+            return projected
+        weights: Float64Array = self._triangle @ coordinates
+        return weights
+
     def _whiten(self, pixels: NDArray[np.floating[Any]], buffer: Float64Array) -> Float64Array:
         buffer[...] = pixels
         buffer -= self.mean

@@ -44,6 +44,12 @@ def rx_help() -> AlgorithmHelp:
             ),
             translate(
                 "FERD",
+                "<b>qlrx</b>, quasi-local RX: the principal directions of the whole scene, mean and variance along "
+                "them of the ring; much faster than lrx. <b>utd</b> and <b>rxd-utd</b> are ENVI's relatives of RX "
+                "with a spectrum of ones, weak, for comparison.",
+            ),
+            translate(
+                "FERD",
                 "A threshold turns scores into decisions: a mask raster, and polygons of connected pixels with their "
                 "number of pixels, area, largest and mean score, peak and mean spectrum.",
             ),
@@ -68,8 +74,9 @@ def rx_help() -> AlgorithmHelp:
             "DETECTOR": translate(
                 "FERD",
                 "The detector: grx (one background for the whole scene), slrx (blocks, their neighbours and the "
-                "scene), lrx (the ring around each pixel; slower), crd (what the ring cannot represent; slower) or "
-                "fusion (the sum of the log scores of several detectors, on raw and enhanced bands).",
+                "scene), lrx (the ring around each pixel; slower), crd (what the ring cannot represent; slower), "
+                "qlrx (the ring's variances in the scene's directions; fast) or fusion (the sum of the log scores "
+                "of several detectors, on raw and enhanced bands). utd and rxd-utd: ENVI's, weak.",
             ),
             "PRESET": translate(
                 "FERD",
@@ -113,13 +120,13 @@ def rx_help() -> AlgorithmHelp:
             ),
             "INNER": translate(
                 "FERD",
-                "Only for lrx and crd: side of the inner window, which must hold the objects sought and takes no part "
-                "in the background. Odd; empty: 11.",
+                "Only for lrx, crd and qlrx: side of the inner window, which must hold the objects sought and takes no "
+                "part in the background. Odd; empty: 11.",
             ),
             "OUTER": translate(
                 "FERD",
-                "Side of the outer window of lrx and crd, or of the window of grx with local mean. Odd; empty: chosen "
-                "by the detector.",
+                "Side of the outer window of lrx, crd and qlrx, or of the window of grx with local mean. Odd; empty: "
+                "chosen by the detector.",
             ),
             "OUTPUT": translate(
                 "FERD",

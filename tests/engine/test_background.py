@@ -111,6 +111,36 @@ def test_rings_of_lrx_hold_background_pixels_alone(
     assert np.isfinite(found[~np.isnan(array[:, :, 0])]).all()
 
 
+def test_directions_and_rings_of_qlrx_are_those_of_background_pixels(
+    array: np.ndarray, flags: np.ndarray, background: Path
+) -> None:
+    found = detect(array, enhance=False, detector="qlrx", inner=3, outer=9, background=background)
+    eigenvalues, vectors = np.linalg.eigh(np.cov(pixels_of(array, flags).T))
+    only = np.where(flags[:, :, None], array, np.nan)
+    lonely = 0
+    for row, col in zip(*np.nonzero(~np.isnan(array[:, :, 0]))):
+        ring = ring_pixels(only, row, col, 3, 9) @ vectors
+        mean, variances = pixels_of(array, flags).mean(axis=0) @ vectors, eigenvalues
+        if len(ring) >= 2:
+            mean, variances = ring.mean(axis=0), np.maximum(ring.var(axis=0, ddof=1), 1e-6 * eigenvalues)
+        lonely += len(ring) < 2
+        expected = ((array[row, col] @ vectors - mean) ** 2 / variances).sum()
+        assert found[row, col] == pytest.approx(expected, rel=1e-5)
+    assert 0 < lonely < 100
+    assert (np.isnan(found) == np.isnan(array[:, :, 0])).all()
+
+
+def test_utd_and_rxd_utd_take_mean_and_covariance_from_the_background(
+    array: np.ndarray, flags: np.ndarray, background: Path
+) -> None:
+    pixels = pixels_of(array, flags)
+    mean, precision = pixels.mean(axis=0), np.linalg.inv(np.cov(pixels.T))
+    utd = (array - mean) @ precision @ (1.0 - mean)
+    for name, expected in (("utd", utd), ("rxd-utd", naive_grx(array, flags) - utd)):
+        found = detect(array, enhance=False, detector=name, background=background)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.nanstd(expected))
+
+
 def test_with_enhancement_the_statistics_are_those_of_enhanced_background_pixels(
     array: np.ndarray, flags: np.ndarray, background: Path, small_model: Model
 ) -> None:
