@@ -26,7 +26,8 @@ class FerdPlugin:
         """Register the provider; `qgis_process` calls this alone."""
         self._provider = FerdProvider()
         QgsApplication.processingRegistry().addProvider(self._provider)
-        self._provider.add_models()
+        # Once more, now that models find the algorithms of their steps; the Toolbox hears of it.
+        self._provider.refreshAlgorithms()
 
     def initGui(self) -> None:
         """Start in a QGIS with a window."""

@@ -36,15 +36,10 @@ class FerdProvider(QgsProcessingProvider):
     def loadAlgorithms(self) -> None:
         for algorithm in (FenEnhance, RxAnomalyDetection, ThresholdAnomalies, EvaluateScores, ImportModel):
             self.addAlgorithm(algorithm())
-        if QgsApplication.processingRegistry().providerById(self.id()) is not None:
-            self.add_models()
-
-    def add_models(self) -> None:
-        """Add the models that the plugin brings.
-
-        A model looks for the algorithms of its steps when it is loaded, so those must be registered by then: when QGIS
-        loads the provider for the first time, the plugin calls this afterwards.
-        """
+        # A model looks for the algorithms of its steps when it is loaded. They are registered with their provider, so
+        # that models come when the algorithms are loaded again.
+        if QgsApplication.processingRegistry().providerById(self.id()) is None:
+            return
         for name, path in MODELS.items():
             model = ReadyModel(name, path)
             if model.is_usable:

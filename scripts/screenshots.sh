@@ -36,6 +36,8 @@ FERD_ZIP=$("$python" scripts/build_plugin.py --output "$work" | sed -n 1p)
 FERD_IMAGES=$work/shots
 mkdir "$FERD_IMAGES" "$work/runtime"
 export FERD_SCENE FERD_ZIP FERD_IMAGES
+# Shown on the page FERD of the options; nothing is written there.
+export XDG_DATA_HOME=/home/analyst/.local/share
 export QGIS_CUSTOM_CONFIG_PATH=$work/config XDG_RUNTIME_DIR=$work/runtime QT_QPA_PLATFORM=xcb LANG=C.UTF-8
 
 # Xvfb writes the number of the display it found to be free.

@@ -48,6 +48,23 @@ def test_it_is_there_again_after_a_refresh(provider):
     assert len(provider.algorithms()) == len({algorithm.id() for algorithm in provider.algorithms()})
 
 
+def test_the_toolbox_hears_of_it(plugin):
+    """The Toolbox lists what a provider has when it is added, and again when its algorithms were loaded."""
+    from qgis.core import QgsApplication
+    from qgis.gui import QgsProcessingToolboxModel
+
+    plugin.unload()
+    toolbox = QgsProcessingToolboxModel()
+    plugin.initGui()
+
+    provider = QgsApplication.processingRegistry().providerById("ferd")
+    shown = toolbox.indexForProvider(provider.id())
+    groups = [toolbox.index(row, 0, shown) for row in range(toolbox.rowCount(shown))]
+    titles = {toolbox.index(row, 0, group).data() for group in groups for row in range(toolbox.rowCount(group))}
+    assert "From Scene to Anomaly Polygons" in titles
+    assert len(titles) == 6
+
+
 def test_a_run_is_that_of_the_three_steps(provider, scene, tmp_path, read_raster, expected):
     import processing
 
