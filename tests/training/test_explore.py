@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from training.__main__ import main
 from training.explore import load_recipes, score_cases
 from training.selection import Case
 
+RECIPES_FOLDER = Path(__file__).resolve().parents[2] / "training" / "recipes"
 BASE = """
 name = "tiny-20"
 output = "runs/tiny-20"
@@ -119,3 +121,11 @@ def test_wrong_recipes_are_named(recipes, text, match):
 def test_an_unknown_recipe_is_named(recipes, capsys):
     assert main(["explore", str(recipes), "--only", "narrow"]) == 2
     assert "narrow" in capsys.readouterr().err
+
+
+def test_the_recipes_that_are_here_can_be_read():
+    configs, seeds = load_recipes(RECIPES_FOLDER / "search.toml")
+    assert seeds == (0, 1)
+    assert configs["embedded"].data.bands == 100
+    assert configs["frozen"].network.frozen
+    assert len({config.digest() for config in configs.values()}) == len(configs)
