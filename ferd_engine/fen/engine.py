@@ -15,13 +15,10 @@ more than high ones. Jobs run in Python threads, each with single-threaded produ
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,81 +26,15 @@ from numpy.typing import NDArray
 from . import winograd
 from .backend import Carry
 from .blas import Binder, Product
-from .network import Architecture, FoldedBottleneck, FoldedNetwork, Weights, fold
+from .floors import FlooredBottleneck, FlooredNetwork, with_floors
+from .jobs import Job, jobs_of_parts, jobs_of_strips
+from .network import Architecture, Weights, fold
 
 Float32Array = NDArray[np.float32]
 
-# Rows per group and pixels per strip row: about a thousand pixels per product, so that a layer's input and output
-# stay in a core's cache.
+# Rows per group: with strips of 256 columns about a thousand pixels per product, so that a layer's input and output stay
+# in a core's cache.
 GROUP_ROWS = 4
-STRIP_COLS = 256
-# A strip is cut further only while its parts keep this many rows: each cut recomputes the halo's rows.
-MIN_JOB_ROWS = 24
-# Strips that carry their state are cut into narrower ones instead, down to this width: each cut recomputes the columns
-# of the halo.
-MIN_STRIP_COLS = 24
-
-
-@dataclass(frozen=True)
-class _Bottleneck:
-    """Weights of a bottleneck on buffers without their constants; each floor is minus the offset of its buffer."""
-
-    folded: FoldedBottleneck
-    winograd: Float32Array
-    reduce_floor: Float32Array
-    spatial_floor: Float32Array
-    expand_floor: Float32Array
-
-
-@dataclass(frozen=True)
-class _Network:
-    """A folded network with the floors of every ReLU, float32 (channels,)."""
-
-    folded: FoldedNetwork
-    bottlenecks: tuple[_Bottleneck, ...]
-    hidden_floor: Float32Array
-    output_floor: Float32Array
-
-
-def _with_floors(folded: FoldedNetwork) -> _Network:
-    """Carry the constants of relu(x + b) = max(x, -b) + b through the layers, in float64."""
-    offset = np.zeros(folded.architecture.entry)
-    shortcut = folded.projection_bias.astype(np.float64)
-    bottlenecks = []
-    for block in folded.bottlenecks:
-        reduce = _product(offset, block.reduce) + block.reduce_bias
-        spatial = _product(reduce, block.spatial.sum(axis=(0, 1), dtype=np.float64)) + block.spatial_bias
-        offset = shortcut = _product(spatial, block.expand) + block.expand_bias + shortcut
-        bottlenecks.append(
-            _Bottleneck(
-                block, winograd.transform_kernel(block.spatial), _floor(reduce), _floor(spatial), _floor(offset)
-            )
-        )
-    hidden = _product(offset, folded.hidden) + folded.hidden_bias
-    output = _product(hidden, folded.output) + folded.output_bias
-    return _Network(folded, tuple(bottlenecks), _floor(hidden), _floor(output))
-
-
-def _product(row: NDArray[np.float64], matrix: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return row (n,) times matrix (n, m), without numpy's BLAS: inside QGIS that is another one."""
-    product: NDArray[np.float64] = np.einsum("i,ij->j", row, matrix)
-    return product
-
-
-def _floor(offset: NDArray[np.float64]) -> Float32Array:
-    # Beyond float32 the output is NaN, which `bundle.check_runs` refuses.
-    with np.errstate(over="ignore"):
-        return (-offset).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """Core rows [row, row + n_rows) and columns [col, col + n_cols) of a block."""
-
-    row: int
-    col: int
-    n_rows: int
-    n_cols: int
 
 
 class _Stage:
@@ -113,7 +44,7 @@ class _Stage:
     group. The first group of a strip has none, so its output begins two rows later.
     """
 
-    def __init__(self, weights: _Bottleneck, bind: Binder, max_rows: int, max_width: int) -> None:
+    def __init__(self, weights: FlooredBottleneck, bind: Binder, max_rows: int, max_width: int) -> None:
         self._w = weights
         self._bind = bind
         inner, outer = weights.folded.expand.shape
@@ -194,7 +125,7 @@ class _Stage:
 class _Workspace:
     """All intermediates of one worker, for strips up to a given padded width."""
 
-    def __init__(self, network: _Network, bind: Binder, max_width: int) -> None:
+    def __init__(self, network: FlooredNetwork, bind: Binder, max_width: int) -> None:
         self._network = network
         self._bind = bind
         self.max_width = max_width
@@ -216,7 +147,7 @@ class _Workspace:
         self,
         block: Float32Array,
         out: Float32Array,
-        job: _Job,
+        job: Job,
         check: Callable[[], None],
         carried: list[Float32Array] | None,
     ) -> None:
@@ -304,7 +235,7 @@ class RowEngine:
         workers: int,
         prepare_worker: Callable[[], None] | None = None,
     ) -> None:
-        self._network = _with_floors(fold(architecture, weights))
+        self._network = with_floors(fold(architecture, weights))
         self._architecture = architecture
         self._bind = bind
         self._workers = workers
@@ -324,7 +255,7 @@ class RowEngine:
         rows, cols = block.shape[0] - 2 * halo_px, block.shape[1] - 2 * halo_px
         if out is None:
             out = np.empty((rows, cols, block.shape[2]), np.float32)
-        jobs = _jobs(rows, cols, self._workers) if carry is None else _strips(rows, cols, self._workers)
+        jobs = jobs_of_parts(rows, cols, self._workers) if carry is None else jobs_of_strips(rows, cols, self._workers)
         carried: list[list[Float32Array] | None] = [None] * len(jobs)
         if carry is not None:
             carry.state = carried = carry.state or [[] for _ in jobs]
@@ -346,7 +277,7 @@ class RowEngine:
         self,
         block: Float32Array,
         out: Float32Array,
-        job: _Job,
+        job: Job,
         check: Callable[[], None],
         carried: list[Float32Array] | None,
     ) -> None:
@@ -371,7 +302,7 @@ class RowEngine:
     def working_bytes(self, rows: int, cols: int) -> int:
         """Return an upper bound of what `enhance` allocates; see `backend.Backend.working_bytes`."""
         a = self._architecture
-        jobs = _jobs(rows, cols, self._workers)
+        jobs = jobs_of_parts(rows, cols, self._workers)
         width = max(job.n_cols for job in jobs) + 2 * a.halo_px
         rows_in = GROUP_ROWS + 2 * a.halo_px
         stages = sum(
@@ -383,7 +314,7 @@ class RowEngine:
         # A tenth more for what the library packs for its products, and for slack of a few pixels beside the rows.
         buffers = int(1.1 * 4 * per_col * width)
         # A `Carry` has three rows of each bottleneck, and as many columns as all strips together.
-        strips = _strips(rows, cols, self._workers)
+        strips = jobs_of_strips(rows, cols, self._workers)
         carried = 4 * a.bottlenecks * (2 * a.inner + a.outer) * (cols + 2 * a.halo_px * len(strips))
         # Prepared steps: some hundred small objects per worker.
         return rows * cols * a.n_bands * 4 + carried + min(self._workers, len(jobs)) * (buffers + (1 << 19))
@@ -391,27 +322,3 @@ class RowEngine:
 
 def _nothing() -> None:
     """Prepare and check nothing."""
-
-
-def _jobs(rows: int, cols: int, workers: int) -> list[_Job]:
-    """Cut a block into strips of at most `STRIP_COLS` columns, and the strips until every worker has its share."""
-    n_strips = math.ceil(cols / STRIP_COLS)
-    n_parts = 1
-    while (n_strips * n_parts) % workers and rows // (n_parts + 1) >= MIN_JOB_ROWS:
-        n_parts += 1
-    col_cuts = [cols * index // n_strips for index in range(n_strips + 1)]
-    row_cuts = [rows * index // n_parts for index in range(n_parts + 1)]
-    return [
-        _Job(top, left, bottom - top, right - left)
-        for top, bottom in zip(row_cuts, row_cuts[1:])
-        for left, right in zip(col_cuts, col_cuts[1:])
-    ]
-
-
-def _strips(rows: int, cols: int, workers: int) -> list[_Job]:
-    """Cut a block into strips of all its rows, as many for each worker where they do not get too narrow."""
-    fewest = math.ceil(cols / STRIP_COLS)
-    shared = math.ceil(fewest / workers) * workers
-    n_strips = max(fewest, min(shared, cols // MIN_STRIP_COLS))
-    cuts = [cols * index // n_strips for index in range(n_strips + 1)]
-    return [_Job(0, left, rows, right - left) for left, right in zip(cuts, cuts[1:])]

@@ -16,7 +16,7 @@ import pytest
 
 from ferd_engine.errors import MissingPackageError, RunError, UsageError
 from ferd_engine.fen import backend as backend_module
-from ferd_engine.fen import blas, engine
+from ferd_engine.fen import blas, engine, jobs
 from ferd_engine.fen.backend import Carry, open_backend
 from ferd_engine.fen.bundle import Model
 from ferd_engine.fen.network import Architecture
@@ -122,7 +122,7 @@ def test_blocks_that_carry_on_compute_no_row_twice(cols: int, n_strips: int, mon
 def test_images_wider_than_a_strip(name: str) -> None:
     architecture = Architecture(6, entry=8, inner=8, outer=16, hidden=8)
     weights = random_weights(architecture, 1)
-    image = random_image(70, 2 * engine.STRIP_COLS + 5, 6)
+    image = random_image(70, 2 * jobs.STRIP_COLS + 5, 6)
     found = _open(name, architecture, weights).enhance(mirrored(image, architecture.halo_px))
     assert relative_difference(found, enhanced(image, weights, 3)) < TOLERANCE
 
