@@ -32,8 +32,8 @@ from .network import Architecture, Weights, fold
 
 Float32Array = NDArray[np.float32]
 
-# Rows per group: with strips of 256 columns about a thousand pixels per product, so that a layer's input and output stay
-# in a core's cache.
+# Rows per group: with strips of 256 columns about a thousand pixels per product, so that a layer's input and output
+# stay in a core's cache.
 GROUP_ROWS = 4
 
 
