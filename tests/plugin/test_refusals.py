@@ -64,14 +64,14 @@ def test_cancel_leaves_nothing(provider, scene, feedback, after):
 
 
 def test_cancel_acts_within_a_second(provider, make_scene, tmp_path, feedback):
-    """On a scene that takes much longer: 600 x 500 pixels, made by repeating the small one."""
+    """On a scene that takes much longer: 1800 x 1700 pixels, made by repeating the small one."""
     import threading
 
     from osgeo import gdal
     from qgis.core import QgsProcessingContext
 
     large = str(tmp_path / "large.vrt")
-    gdal.Translate(large, str(make_scene()), format="VRT", width=500, height=600)
+    gdal.Translate(large, str(make_scene()), format="VRT", width=1700, height=1800)
     pressed = []
 
     def press():
