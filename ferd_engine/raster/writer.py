@@ -78,6 +78,10 @@ class RasterWriter:
         with gdal_exceptions():
             try:
                 self._dataset.WriteArray(planes, window.col_start, window.row_start)
+                if self._fills_tiles(window):
+                    # Left to itself, GDAL's cache of written tiles would grow with the rows of the image.
+                    for band in range(1, len(planes) + 1):
+                        self._dataset.GetRasterBand(band).FlushCache()
             except RuntimeError as error:
                 raise _write_error(self._path, error) from error
 
@@ -103,6 +107,12 @@ class RasterWriter:
         if self._dataset is not None:
             with gdal_failures():
                 self._dataset = None
+
+    def _fills_tiles(self, window: Window) -> bool:
+        """Say whether the window ends where tiles or the image do, so that no tile is compressed before it is full."""
+        row_end = window.row_stop % self._spec.tile_rows == 0 or window.row_stop == self._spec.n_rows
+        col_end = window.col_stop % TILE_COLS == 0 or window.col_stop == self._spec.n_cols
+        return row_end and col_end
 
     def _describe(self, *, envi: bool) -> None:
         place = self._spec.georeference
