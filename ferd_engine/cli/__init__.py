@@ -51,6 +51,7 @@ def _set_threads(threads: int | None) -> None:
 _COMMANDS = {
     "detect": ("run_commands", "run_detect"),
     "enhance": ("run_commands", "run_enhance"),
+    "batch": ("batch_command", "run_batch_command"),
     "threshold": ("run_commands", "run_threshold"),
     "info": ("other_commands", "run_info"),
     "evaluate": ("other_commands", "run_evaluate"),

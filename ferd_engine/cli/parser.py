@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_detect(commands)
     _add_enhance(commands)
+    _add_batch(commands)
     _add_info(commands)
     _add_threshold(commands)
     _add_evaluate(commands)
@@ -48,6 +49,13 @@ def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
         "detect", help="write an anomaly score raster", description="Write an anomaly score raster."
     )
     _add_input_output(parser)
+    _add_detector_options(parser)
+    _add_decision_options(parser)
+    _add_band_options(parser)
+    _add_run_options(parser)
+
+
+def _add_detector_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
@@ -90,9 +98,6 @@ def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
         metavar="RASTER|VECTOR",
         help="take statistics from these pixels alone: not 0 in a raster of the input's grid, or inside polygons",
     )
-    _add_decision_options(parser)
-    _add_band_options(parser)
-    _add_run_options(parser)
 
 
 def _add_threshold(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
@@ -111,15 +116,20 @@ def _add_threshold(commands: argparse._SubParsersAction[OneSentenceParser]) -> N
     _add_json(parser)
 
 
-def _add_decision_options(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+def _add_decision_options(parser: argparse.ArgumentParser, *, required: bool = False, many: bool = False) -> None:
+    file, such_as = ("NAME", ", such as {name}_hits.*") if many else ("FILE", "")
     parser.add_argument(
         "--threshold",
         metavar="RULE",
         required=required,
         help="what scores must exceed: chi2:P, percentile:P, count:N, value:V or pareto:R (a false-alarm rate)",
     )
-    parser.add_argument("--mask-out", metavar="FILE", help="write a raster with 1 above the threshold and 0 below")
-    parser.add_argument("--polygons", metavar="FILE", help="write the objects above the threshold, .gpkg or .geojson")
+    parser.add_argument(
+        "--mask-out", metavar=file, help=f"write a raster with 1 above the threshold and 0 below{such_as}"
+    )
+    parser.add_argument(
+        "--polygons", metavar=file, help=f"write the objects above the threshold, .gpkg or .geojson{such_as}"
+    )
     parser.add_argument(
         "--connectedness", type=int, choices=CONNECTEDNESS, default=8, help="neighbours that hold an object together"
     )
@@ -131,6 +141,39 @@ def _add_enhance(commands: argparse._SubParsersAction[OneSentenceParser]) -> Non
         "enhance", help="write the FEN-enhanced cube", description="Write the FEN-enhanced cube."
     )
     _add_input_output(parser)
+    _add_band_options(parser)
+    _add_run_options(parser)
+
+
+def _add_batch(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
+    parser = commands.add_parser(
+        "batch",
+        help="detect or enhance in many rasters",
+        description="Write an anomaly score raster, or the enhanced cube, for each raster of a folder or list. One "
+        "that fails does not stop the rest; a table at the end tells of each.",
+        epilog="Exit code: 0 each raster has its whole and current result; 1 some failed or are in another run's "
+        "hands; 2 nothing could be begun; 130 interrupted, and --resume goes on from there.",
+    )
+    parser.add_argument("source", metavar="FOLDER|LIST", help="rasters, or a text file of one path a line (-: stdin)")
+    parser.add_argument("output_folder", metavar="OUTDIR", help="where the results go; made where it is missing")
+    parser.add_argument(
+        "--task", choices=("detect", "enhance"), default="detect", help="scores or the enhanced cube (default: detect)"
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave alone what is whole and made of the same files, options, models and version; replace the rest",
+    )
+    parser.add_argument("--recursive", action="store_true", help="look below FOLDER too; OUTDIR gets the same folders")
+    parser.add_argument(
+        "--pattern", metavar="GLOB", action="append", default=[], help="which files of FOLDER, such as '*.bsq'"
+    )
+    parser.add_argument(
+        "--name", metavar="NAME", help="of the results (default: {name}_score.tif or {name}_enhanced.tif)"
+    )
+    parser.add_argument("--table", metavar="FILE", help="write the table as .csv or .json too")
+    _add_detector_options(parser)
+    _add_decision_options(parser, many=True)
     _add_band_options(parser)
     _add_run_options(parser)
 

@@ -13,17 +13,12 @@ from .progress_bar import ProgressBar, stopping_on_signals
 
 def run_detect(arguments: argparse.Namespace) -> int:
     """Run the detection and print what was done."""
-    given = _fields(DetectOptions, arguments)
-    if arguments.detector is None:
-        del given["detector"]
-    options = build_options(DetectOptions, None, given)
-    return _run("detect_raster", options, arguments)
+    return _run("detect_raster", detect_options(arguments), arguments)
 
 
 def run_enhance(arguments: argparse.Namespace) -> int:
     """Run the enhancement and print what was done."""
-    options = EnhanceOptions(**_fields(EnhanceOptions, arguments))
-    return _run("enhance_raster", options, arguments)
+    return _run("enhance_raster", enhance_options(arguments), arguments)
 
 
 def run_threshold(arguments: argparse.Namespace) -> int:
@@ -40,6 +35,19 @@ def run_threshold(arguments: argparse.Namespace) -> int:
         bar.clear()
     _print(report, arguments)
     return 0
+
+
+def detect_options(arguments: argparse.Namespace) -> DetectOptions:
+    """Return the options of a detection as they were given."""
+    given = _fields(DetectOptions, arguments)
+    if arguments.detector is None:
+        del given["detector"]
+    return build_options(DetectOptions, None, given)
+
+
+def enhance_options(arguments: argparse.Namespace) -> EnhanceOptions:
+    """Return the options of an enhancement as they were given."""
+    return EnhanceOptions(**_fields(EnhanceOptions, arguments))
 
 
 def _fields(kind: type[EnhanceOptions], arguments: argparse.Namespace) -> dict[str, Any]:

@@ -137,11 +137,7 @@ def choose_model(name: str | Path | None, n_bands_available: int) -> Model:
     wanted = find_model(DEFAULT_NAMES[0] if name is None else name)
     if wanted.n_bands <= n_bands_available:
         return wanted
-    family = [wanted]
-    if name is None:
-        family = [find_model(default) for default in DEFAULT_NAMES]
-    elif str(name) == wanted.name:
-        family += _siblings(wanted.name)
+    family = model_family(name)
     fitting = [model for model in family if model.n_bands <= n_bands_available]
     if fitting:
         return max(fitting, key=lambda model: model.n_bands)
@@ -150,6 +146,14 @@ def choose_model(name: str | Path | None, n_bands_available: int) -> Model:
         f"The image has {n_bands_available} usable bands and the model {smallest.name} needs {smallest.n_bands}: use "
         "an image with more bands, another model, or no enhancement (--no-enhance)."
     )
+
+
+def model_family(name: str | Path | None) -> list[Model]:
+    """Return all models that `choose_model` may take for this name, the named (or default) one first."""
+    if name is None:
+        return [find_model(default) for default in DEFAULT_NAMES]
+    wanted = find_model(name)
+    return [wanted, *(_siblings(wanted.name) if str(name) == wanted.name else [])]
 
 
 def _siblings(name: str) -> list[Model]:

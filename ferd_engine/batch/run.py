@@ -1,0 +1,114 @@
+"""A batch from its inputs to its report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Callable
+from uuid import uuid4
+
+from ..detectors import detector_info
+from ..errors import InputError, UsageError
+from ..options import DetectOptions, EnhanceOptions, build_options
+from ..progress import Progress, ProgressSpan, SilentProgress
+from ..raster.source import path_exists
+from .inputs import find_inputs
+from .jobs import BUSY, STOPPED, Job, JobResult, JobRunner
+from .plan import Namer
+from .records import RecordFolder
+from .report import BatchReport
+from .signature import fingerprint
+
+TASKS: dict[str, type[EnhanceOptions]] = {"detect": DetectOptions, "enhance": EnhanceOptions}
+
+Listener = Callable[[JobResult, int, int], None]
+"""Told of each result: it, how many are settled, how many there are."""
+
+
+def run_batch(
+    source: str | Path,
+    output_folder: str | Path,
+    *,
+    task: str = "detect",
+    options: EnhanceOptions | None = None,
+    resume: bool = False,
+    name: str | None = None,
+    patterns: Iterable[str] = (),
+    recursive: bool = False,
+    progress: Progress | None = None,
+    on_result: Listener | None = None,
+    **changes: Any,
+) -> BatchReport:
+    """Detect anomalies in many rasters, or enhance them, and report on each; one that fails does not stop the rest.
+
+    source, patterns, recursive : as for `find_inputs`. output_folder : made where it is missing.
+    task : detect or enhance; options, changes : as for `detect_raster` and `enhance_raster`, with `mask_out` and
+        `polygons` as file names in which {name} stands for the raster's. name : likewise for the raster that is written
+        (default {name}_score.tif or {name}_enhanced.tif).
+    resume : leave alone what is whole and current: the content of the files that were read, options, models and engine
+        are those of the result there. What a batch wrote and is not current is replaced then; other files never are
+        without `overwrite`.
+    Several batches may work on one folder at a time, in as many processes: none waits, each takes what is free. What
+    another one holds is tried again after the rest, and left to it if it is still at work.
+    Raises `FerdError` where nothing can be begun: no raster, options that do not fit, a missing model. A cancel is no
+    error: what was not done is reported as stopped.
+    """
+    if task not in TASKS:
+        raise UsageError(f"The task {task!r} does not exist: choose one of {', '.join(TASKS)}.")
+    settings = build_options(TASKS[task], options, changes)
+    _check(settings)
+    folder = Path(output_folder).absolute()
+    namer = Namer(task, settings, folder, name)
+    mark = fingerprint(task, settings)
+    inputs = find_inputs(source, folder, patterns=patterns, recursive=recursive, left_out=_other_inputs(settings))
+    records = RecordFolder(folder)
+    records.create()
+    jobs = namer.jobs(inputs, records)
+    runner = JobRunner(records, mark, uuid4().hex, jobs, resume=resume)
+    started = time.perf_counter()
+    results = _work(runner, jobs, progress or SilentProgress(), on_result)
+    return BatchReport(task, str(folder), round(time.perf_counter() - started, 3), tuple(results))
+
+
+def _check(settings: EnhanceOptions) -> None:
+    """Refuse at once what would make every raster fail."""
+    if isinstance(settings, DetectOptions):
+        detector_info(settings.detector)
+    for path in _other_inputs(settings):
+        if not path.startswith("/vsi") and ":" not in path[2:] and not path_exists(path):
+            raise InputError(f"There is no file {path}: check the path.")
+
+
+def _other_inputs(settings: EnhanceOptions) -> list[str]:
+    background = settings.background if isinstance(settings, DetectOptions) else None
+    return [path for path in (settings.mask, background) if path is not None]
+
+
+def _work(runner: JobRunner, jobs: list[Job], progress: Progress, on_result: Listener | None) -> list[JobResult]:
+    """Do the jobs in their order, then those again that another process held, until all that are left are held."""
+    results: dict[int, JobResult] = {}
+    left = list(range(len(jobs)))
+    while left:
+        held = []
+        for index in left:
+            if progress.cancelled():
+                result = JobResult(jobs[index], STOPPED, "The batch was interrupted before it came to this.")
+            else:
+                settled = len(results) / len(jobs)
+                result = runner.process(jobs[index], ProgressSpan(progress, settled, settled + 1 / len(jobs)))
+            if result.status == BUSY:
+                held.append((index, result))
+                continue
+            results[index] = result
+            if on_result is not None:
+                on_result(result, len(results), len(jobs))
+        if len(held) == len(left):
+            # Nothing came free while we looked, and nobody waits.
+            for index, result in held:
+                results[index] = result
+                if on_result is not None:
+                    on_result(result, len(results), len(jobs))
+            break
+        left = [index for index, _ in held]
+    return [results[index] for index in range(len(jobs))]
