@@ -16,6 +16,9 @@ BACKENDS: tuple[str, ...] = _options.BACKENDS
 DEVICES: tuple[str, ...] = _options.DEVICES
 SCALINGS: tuple[str, ...] = _options.SCALINGS
 PRESETS: tuple[str, ...] = tuple(engine("presets").PRESETS)
+# Of the ready model, which gives the detector the enhanced bands alone: fusion looks at the raw ones too.
+ONE_CUBE_DETECTORS = tuple(name for name in DETECTORS if name != "fusion")
+ONE_CUBE_PRESETS = tuple(name for name in PRESETS if engine("presets").PRESETS[name].settings["detector"] != "fusion")
 MEANS = ("global", "local")
 CONNECTEDNESS: tuple[str, ...] = tuple(str(n) for n in sorted(_options.CONNECTEDNESS, reverse=True))
 # What is taken where a mask or polygons are asked for without a threshold.

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from qgis.core import QgsApplication
 
 from .provider import FerdProvider
+from .translation import install_translation, remove_translation
 
 if TYPE_CHECKING:
     from qgis.gui import QgisInterface
+    from qgis.PyQt.QtCore import QTranslator
 
     from .options_page import OptionsFactory
 
@@ -21,9 +23,12 @@ class FerdPlugin:
         self._iface = iface
         self._provider: FerdProvider | None = None
         self._options: OptionsFactory | None = None
+        self._translator: QTranslator | None = None
 
     def initProcessing(self) -> None:
         """Register the provider; `qgis_process` calls this alone."""
+        # Before anything has a text.
+        self._translator = install_translation()
         self._provider = FerdProvider()
         QgsApplication.processingRegistry().addProvider(self._provider)
         # Once more, now that models find the algorithms of their steps; the Toolbox hears of it.
@@ -39,10 +44,12 @@ class FerdPlugin:
             self._iface.registerOptionsWidgetFactory(self._options)
 
     def unload(self) -> None:
-        """Take provider and page away again."""
+        """Take provider, page and translation away again."""
         if self._options is not None and self._iface is not None:
             self._iface.unregisterOptionsWidgetFactory(self._options)
             self._options = None
         if self._provider is not None:
             QgsApplication.processingRegistry().removeProvider(self._provider)
             self._provider = None
+        remove_translation(self._translator)
+        self._translator = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qgis.core import QgsApplication, QgsProcessingProvider
+from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
 
 from .algorithms.evaluate_scores import EvaluateScores
@@ -13,6 +14,8 @@ from .algorithms.rx_detection import RxAnomalyDetection
 from .algorithms.threshold_anomalies import ThresholdAnomalies
 from .choices import OUTPUT_EXTENSIONS, VECTOR_EXTENSIONS
 from .paths import MODELS, icon_path
+
+translate = QCoreApplication.translate
 
 
 class FerdProvider(QgsProcessingProvider):
@@ -25,7 +28,7 @@ class FerdProvider(QgsProcessingProvider):
         return "FERD"
 
     def longName(self) -> str:
-        return "FERD hyperspectral anomaly detection"
+        return translate("FERD", "FERD: hyperspectral anomaly detection")
 
     def icon(self) -> QIcon:
         return QIcon(self.svgIconPath())

@@ -29,30 +29,16 @@ from qgis.PyQt.QtCore import QPointF
 TARGET = Path(__file__).resolve().parents[1] / "ferd_qgis_plugin" / "models" / "scene_to_polygons.model3"
 Source = QgsProcessingModelChildParameterSource
 
-HELP = {
-    "ALG_DESC": "Enhances a hyperspectral raster with the Feature Enhancement Network, scores every pixel with a "
-    "detector of the RX family, and draws the pixels above a threshold as polygons with their largest score and mean "
-    "spectrum.",
-    "SHORT_DESCRIPTION": "Enhances a hyperspectral raster, detects anomalies and draws them as polygons.",
-    "INPUT": "A raster file with many spectral bands.",
-    "MODEL": "The FEN model: auto, a name, or a folder.",
-    "DETECTOR": "grx: one background for the whole scene. slrx: blocks, their neighbours and the scene. lrx, crd: the "
-    "ring around each pixel.",
-    "THRESHOLD": "What scores must exceed: percentile:P, count:N, value:V, pareto:R or chi2:P.",
-    "detect:SCORES": "The anomaly score, one Float32 band.",
-    "threshold:POLYGONS": "The objects above the threshold, .gpkg or .geojson.",
-    "HELP_CREATOR": "FERD for QGIS contributors",
-}
-
 
 def main() -> int:
-    import ferd_qgis_plugin
+    import ferd_qgis_plugin.choices
+    import ferd_qgis_plugin.help.ready_model
 
     app = QgsApplication([], False)
     app.initQgis()
     plugin = ferd_qgis_plugin.classFactory(None)
     plugin.initProcessing()
-    model = make_model(QgsApplication.processingRegistry())
+    model = make_model(QgsApplication.processingRegistry(), ferd_qgis_plugin)
     fits, problems = model.validate()
     if not fits:
         raise SystemExit("\n".join(problems))
@@ -63,16 +49,25 @@ def main() -> int:
     os._exit(0)
 
 
-def make_model(registry: Any) -> QgsProcessingModelAlgorithm:
-    """Return the model: three steps, four inputs, two outputs."""
-    model = QgsProcessingModelAlgorithm("From Scene to Anomaly Polygons", "Workflows", "workflows")
+def make_model(registry: Any, plugin: Any) -> QgsProcessingModelAlgorithm:
+    """Return the model: three steps, five inputs, two outputs."""
+    texts, choices = plugin.help.ready_model, plugin.choices
+    model = QgsProcessingModelAlgorithm(texts.model_title(), texts.model_group(), "workflows")
+    labels = texts.model_labels()
     inputs: list[QgsProcessingParameterDefinition] = [
-        QgsProcessingParameterRasterLayer("INPUT", "Hyperspectral raster"),
-        QgsProcessingParameterString("MODEL", "FEN model", "auto"),
+        QgsProcessingParameterRasterLayer("INPUT", labels["INPUT"]),
+        QgsProcessingParameterString("MODEL", labels["MODEL"], "auto"),
         QgsProcessingParameterEnum(
-            "DETECTOR", "Detector", ["grx", "slrx", "lrx", "crd"], defaultValue="grx", usesStaticStrings=True
+            "DETECTOR",
+            labels["DETECTOR"],
+            list(choices.ONE_CUBE_DETECTORS),
+            defaultValue=choices.ONE_CUBE_DETECTORS[0],
+            usesStaticStrings=True,
         ),
-        QgsProcessingParameterString("THRESHOLD", "Threshold", "percentile:99.5"),
+        QgsProcessingParameterEnum(
+            "PRESET", labels["PRESET"], list(choices.ONE_CUBE_PRESETS), optional=True, usesStaticStrings=True
+        ),
+        QgsProcessingParameterString("THRESHOLD", labels["THRESHOLD"], "percentile:99.5"),
     ]
     for place, definition in enumerate(inputs):
         component = QgsProcessingModelParameter(definition.name())
@@ -86,14 +81,19 @@ def make_model(registry: Any) -> QgsProcessingModelAlgorithm:
         (
             "detect",
             "rxanomalydetection",
-            {"INPUT": enhanced, "ENHANCE": Source.fromStaticValue(False), "DETECTOR": given["DETECTOR"]},
-            ("OUTPUT", "SCORES", "Anomaly score"),
+            {
+                "INPUT": enhanced,
+                "ENHANCE": Source.fromStaticValue(False),
+                "DETECTOR": given["DETECTOR"],
+                "PRESET": given["PRESET"],
+            },
+            ("OUTPUT", "SCORES", labels["detect:SCORES"]),
         ),
         (
             "threshold",
             "thresholdanomalies",
             {"INPUT": scores, "THRESHOLD": given["THRESHOLD"], "SPECTRA": given["INPUT"]},
-            ("POLYGONS", "POLYGONS", "Anomaly polygons"),
+            ("POLYGONS", "POLYGONS", labels["threshold:POLYGONS"]),
         ),
     ]
     for place, (name, algorithm, values, result) in enumerate(steps):
@@ -115,7 +115,7 @@ def make_model(registry: Any) -> QgsProcessingModelAlgorithm:
             child.setModelOutputs({label: made})
         model.addChildAlgorithm(child)
     model.setParameterOrder([definition.name() for definition in inputs])
-    model.setHelpContent(HELP)
+    model.setHelpContent(texts.model_texts())
     return model
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from qgis.core import QgsProcessingModelAlgorithm
 from qgis.PyQt.QtGui import QIcon
 
 from ..help.page import HELP_URL
+from ..help.ready_model import model_group, model_labels, model_texts, model_title
 from ..paths import icon_path
+from .parameters import MODEL, model
 
 
 class ReadyModel(QgsProcessingModelAlgorithm):
@@ -18,9 +21,24 @@ class ReadyModel(QgsProcessingModelAlgorithm):
         super().__init__()
         self._name, self._path = name, path
         self.is_usable = bool(self.fromFile(str(path)))
+        self.setHelpContent(model_texts())
+
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
+        super().initAlgorithm(configuration)
+        labels = model_labels()
+        for definition in self.parameterDefinitions():
+            definition.setDescription(labels[definition.name()])
+            if definition.name() == MODEL:
+                definition.setMetadata(model().metadata())
 
     def name(self) -> str:
         return self._name
+
+    def displayName(self) -> str:
+        return model_title()
+
+    def group(self) -> str:
+        return model_group()
 
     def groupId(self) -> str:
         return "workflows"

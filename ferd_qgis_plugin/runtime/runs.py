@@ -29,7 +29,9 @@ def choose_python(options: Any, *, enhances: bool) -> Interpreter | None:
     """
     if options.backend == "numpy":
         if options.device == "cuda":
-            raise engine("errors").UsageError("The backend numpy has no device cuda: choose another backend or device.")
+            raise engine("errors").UsageError(
+                translate("FERD", "The backend numpy has no device cuda: choose another backend or device.")
+            )
         return None
     python = worker_python()
     if python is None and (options.backend == "torch" or options.device == "cuda"):

@@ -91,7 +91,7 @@ def test_a_failure_is_a_sentence_and_an_exit_code(qgis_process, make_scene, tmp_
 @pytest.mark.real
 @pytest.mark.skipif(not _SCENES, reason=f"no real scenes under {_SHARED} (FERD_SHARED names the place)")
 @pytest.mark.parametrize("detector", ["grx", "slrx"])
-@pytest.mark.parametrize("path", _SCENES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", _SCENES, ids=[path.stem for path in _SCENES])
 def test_real_scenes_give_the_engines_scores_on_their_own_grid(qgis_process, tmp_path, read_raster, path, detector):
     from osgeo import gdal
 

@@ -81,6 +81,36 @@ def test_a_run_is_that_of_the_three_steps(provider, scene, tmp_path, read_raster
     assert len(objects(expected[1])) > 0
 
 
+@pytest.mark.parametrize(
+    ("chosen", "options"),
+    [({"DETECTOR": "qlrx"}, {"detector": "qlrx"}), ({"PRESET": "balanced"}, {"preset": "balanced"})],
+    ids=["detector", "preset"],
+)
+def test_a_choice_reaches_the_detection(provider, scene, tmp_path, read_raster, expected, chosen, options):
+    import processing
+
+    ferd_engine.detect_raster(str(tmp_path / "e.tif"), str(tmp_path / "own.tif"), enhance=False, **options)
+
+    result = processing.run(
+        MODEL,
+        {
+            "INPUT": str(scene), "MODEL": "fen-50", **chosen,
+            "detect:SCORES": str(tmp_path / "s.tif"), "threshold:POLYGONS": str(tmp_path / "p.gpkg"),
+        },
+    )  # fmt: skip
+
+    np.testing.assert_array_equal(read_raster(result["detect:SCORES"]), read_raster(tmp_path / "own.tif"))
+
+
+def test_every_choice_that_looks_at_one_cube_is_offered(provider, part):
+    model, choices = provider.algorithm("scenetopolygons"), part("choices")
+
+    assert tuple(model.parameterDefinition("DETECTOR").options()) == choices.ONE_CUBE_DETECTORS
+    assert tuple(model.parameterDefinition("PRESET").options()) == choices.ONE_CUBE_PRESETS
+    assert set(choices.DETECTORS) - set(choices.ONE_CUBE_DETECTORS) == {"fusion"}
+    assert model.parameterDefinition("MODEL").metadata()["widget_wrapper"]
+
+
 def test_loaded_results_are_styled(provider, scene, tmp_path):
     from processing.tools.general import runAndLoadResults
     from qgis.core import QgsProject

@@ -63,8 +63,8 @@ def test_no_file_is_executable_or_binary(plugin_zip):
     with zipfile.ZipFile(plugin_zip) as archive:
         for entry in archive.infolist():
             assert entry.external_attr >> 16 & 0o111 == 0, entry.filename
-            # The weights are the one kind of file that is not text.
-            if not entry.filename.endswith(".safetensors"):
+            # Weights and compiled translations are data that is not text; neither can be run.
+            if not entry.filename.endswith((".safetensors", ".qm")):
                 archive.read(entry).decode("utf-8")
 
 
