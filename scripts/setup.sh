@@ -12,6 +12,8 @@ debian_packages=(
     qgis python3-qgis qgis-providers
 )
 torch_version=2.13.0
+lock=scripts/requirements.lock
+torch_lock=scripts/requirements-torch.lock
 stamp=.venv/.setup-stamp
 system_python=/usr/bin/python3
 
@@ -29,6 +31,29 @@ install_debian_packages() {
     say "installing with apt: ${missing[*]}"
     "${as_root[@]}" apt-get update -qq
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The lock is for the Python and the system that CI has; elsewhere pip chooses within pyproject.toml's bounds.
+has_lock() {
+    [[ "$("$system_python" -c 'import platform, sys; print(*sys.version_info[:2], sys.platform, platform.machine())')" == \
+        "3 11 linux x86_64" ]]
+}
+
+# Only files whose sha256 is in the lock are taken, and no package's own set-up code is run.
+install_locked() {
+    local pip=(.venv/bin/pip install -qq --require-hashes --only-binary :all:)
+    "${pip[@]}" -r "$lock"
+    "${pip[@]}" --no-deps -r "$torch_lock" 2>/dev/null ||
+        "${pip[@]}" --no-deps -r "$torch_lock" --extra-index-url https://download.pytorch.org/whl/cpu ||
+        say "PyTorch for the CPU could not be installed; FERD runs on NumPy without it, but the tests need it."
+    .venv/bin/pip install -qq --no-deps --no-build-isolation -e .
+}
+
+install_unlocked() {
+    install_torch
+    local extras=dev
+    .venv/bin/python -c 'import torch' 2>/dev/null && extras=torch,dev
+    .venv/bin/pip install -qq -c scripts/constraints.txt -e ".[$extras]"
 }
 
 # PyPI's torch for Linux brings gigabytes of CUDA. The version with the local label "+cpu" can only be a CPU build, so this
@@ -52,17 +77,14 @@ else
     system_python=$(command -v python3)
 fi
 
-wanted=$({ cat pyproject.toml scripts/constraints.txt scripts/setup.sh; pwd; "$system_python" -VV; } | sha256sum | cut -d' ' -f1)
+wanted=$({ cat pyproject.toml scripts/constraints.txt "$lock" "$torch_lock" scripts/setup.sh; pwd; "$system_python" -VV; } | sha256sum | cut -d' ' -f1)
 if [[ -f $stamp && "$(cat "$stamp")" == "$wanted" ]]; then
     exit 0
 fi
 
 say "making .venv ($("$system_python" --version), with the system's GDAL and QGIS)"
 [[ -x .venv/bin/python ]] || "$system_python" -m venv --system-site-packages .venv
-install_torch
-extras=dev
-.venv/bin/python -c 'import torch' 2>/dev/null && extras=torch,dev
-.venv/bin/pip install -qq -c scripts/constraints.txt -e ".[$extras]"
+if has_lock; then install_locked; else install_unlocked; fi
 .venv/bin/python -c 'import numpy, scipy; from osgeo import gdal' ||
     { say "GDAL's Python bindings do not load in .venv: install them (Debian: python3-gdal) and run this again."; exit 1; }
 echo "$wanted" >"$stamp"

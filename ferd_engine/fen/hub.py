@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -80,6 +81,8 @@ def download_model(
 
 def _fetch(pinned: Pinned, path: str, digest: str, cache: Path, offline: bool) -> Path:
     """Return the file in the cache, fetched where it is not there yet."""
+    # It tells the hub of other packages here, such as PyTorch's version, unless this is set before it is loaded.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import huggingface_hub
 
     target = cache / digest

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import configparser
 import re
+import sys
+from importlib import metadata as installed
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from ferd_engine._version import __version__
 
@@ -43,3 +47,59 @@ def test_licence_is_named_the_same_everywhere(metadata):
 def test_changelog_has_unreleased_on_top():
     headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert headings[0] == "Unreleased"
+
+
+LOCKS = [ROOT / "scripts" / name for name in ("requirements.lock", "requirements-torch.lock")]
+# Debian's, which GDAL's bindings are built against.
+FROM_DEBIAN = {"matplotlib"}
+locked_python = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11) or sys.platform != "linux", reason="the lock is for Python 3.11 on Linux"
+)
+
+
+def locked() -> dict[str, list[str]]:
+    """Return what each lock entry says: "name==version", and the hashes of its files."""
+    entries: dict[str, list[str]] = {}
+    for path in LOCKS:
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                name, *hashes = line.split()
+                entries[name] = hashes
+    return entries
+
+
+@locked_python
+def test_the_lock_has_what_pyproject_asks_for():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    versions = {canonicalize_name(entry.split("==")[0]): entry.split("==")[1] for entry in locked()}
+    for text in (*project["optional-dependencies"]["dev"], *project["optional-dependencies"]["torch"]):
+        wanted = Requirement(text)
+        if wanted.name in FROM_DEBIAN or (wanted.marker and not wanted.marker.evaluate()):
+            continue
+        found = versions.get(canonicalize_name(wanted.name))
+        assert found is not None, f"{wanted.name} is not locked: run scripts/lock.sh"
+        assert wanted.specifier.contains(found), f"{wanted} is locked at {found}: run scripts/lock.sh"
+
+
+def test_every_locked_file_is_known_by_its_hash():
+    entries = locked()
+    assert len(entries) > 40
+    for name, hashes in entries.items():
+        assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*==[0-9][^ ]*", name)
+        assert hashes
+        assert all(re.fullmatch("--hash=sha256:[0-9a-f]{64}", text) for text in hashes), name
+    # PyPI's torch for Linux brings gigabytes of CUDA.
+    assert next(name for name in entries if name.startswith("torch==")).endswith("+cpu")
+    # No index, path or address may change where a locked name comes from.
+    assert not [path for path in LOCKS if re.search("^-|://", path.read_text(encoding="utf-8"), re.MULTILINE)]
+
+
+@locked_python
+@pytest.mark.skipif(sys.prefix != str(ROOT / ".venv"), reason="not the environment of scripts/setup.sh")
+def test_what_is_installed_is_what_is_locked():
+    for entry in locked():
+        name, version = entry.split("==")
+        assert installed.version(name) == version, f"{name}: run scripts/setup.sh"

@@ -6,6 +6,7 @@ import configparser
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -44,6 +45,31 @@ def test_the_same_sources_give_the_same_bytes(build_plugin, plugin_zip, tmp_path
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
     assert digest(build_plugin.build(tmp_path)) == digest(plugin_zip)
+
+
+@pytest.mark.skipif(shutil.which("git") is None or not (ROOT / ".git").exists(), reason="not a git checkout")
+def test_two_clones_at_two_times_give_the_same_bytes(tmp_path):
+    digests = []
+    # Another place, umask, time zone, language, hash seed and age of the files.
+    for name, umask, when, variables in (
+        ("one", 0o022, 1_000_000_000, {"TZ": "UTC", "LC_ALL": "C", "PYTHONHASHSEED": "1"}),
+        ("a longer name/two", 0o077, 1_700_000_001, {"TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "2"}),
+    ):
+        clone = tmp_path / name
+        environment = {**os.environ, **variables}
+        before = os.umask(umask)
+        try:
+            subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
+            for path in clone.rglob("*.py"):
+                os.utime(path, (when, when))
+            script = [sys.executable, "scripts/build_plugin.py", "--output", "out"]
+            subprocess.run(script, cwd=clone, env=environment, check=True, capture_output=True)
+        finally:
+            os.umask(before)
+        (built,) = (clone / "out").iterdir()
+        digests.append(hashlib.sha256(built.read_bytes()).hexdigest())
+
+    assert digests[0] == digests[1]
 
 
 def test_metadata_says_what_the_plugin_repository_asks_for(plugin_zip):

@@ -26,6 +26,7 @@ class Hub:
     fault: str = ""
     address: str = ""
     requests: list[tuple[str, str]] = field(default_factory=list)
+    agents: set[str] = field(default_factory=set)
 
     @property
     def n_gets(self) -> int:
@@ -49,6 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         # A proxy is asked with the whole address, a server with the path alone.
         path = urlsplit(self.path).path
         self.hub.requests.append((self.command, path))
+        self.hub.agents.add(self.headers.get("User-Agent", ""))
         if self.hub.fault.isdigit():
             return self._refuse(int(self.hub.fault), "")
         if path.startswith("/elsewhere/"):

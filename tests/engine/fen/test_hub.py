@@ -118,6 +118,8 @@ def test_a_pinned_file_is_fetched_once_and_imported(desk: Desk, hub: Hub, fault:
     # No other file is asked for; some releases of huggingface_hub have questions of their own below /api.
     asked = {path for _, path in hub.requests if not path.startswith("/api/")}
     assert asked - {f"/elsewhere/{FILE}"} == {f"/owner/net/resolve/{REVISION}/{FILE}"}
+    assert hub.agents
+    assert not [agent for agent in hub.agents if "torch" in agent]
     hub.requests.clear()
     again = desk.download("again-6", *_pins(FILE), "--offline")
     assert again.returncode == 0, again.stderr
