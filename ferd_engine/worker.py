@@ -39,6 +39,7 @@ TASKS = {
     "detect_raster": ("runs", "detect_raster", True),
     "enhance_raster": ("runs", "enhance_raster", True),
     "import_model": ("fen.importers", "import_model", False),
+    "batch_job": ("batch.jobs", "run_job", True),
     "doctor": ("doctor", "examine", False),
 }
 _SECONDS_BETWEEN_REPORTS = 0.05

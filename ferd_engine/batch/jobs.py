@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from ..decisions import DecisionOutputs
 from ..errors import EXIT_FAILED, Cancelled, FerdError, OutputError, RunError
@@ -31,9 +31,12 @@ STATUSES = (DONE, CURRENT, FAILED, BUSY, STOPPED)
 _VIEWERS_FILES = (".aux.xml",)
 
 
+TASKS: dict[str, type[EnhanceOptions]] = {"detect": DetectOptions, "enhance": EnhanceOptions}
+
+
 @dataclass(frozen=True)
 class Job:
-    """A raster, the place of its result, and what is to be done: all that `run_job` needs, here or elsewhere.
+    """A raster, the place of its result, and what is to be done.
 
     `task` is detect or enhance; the options name the mask and the polygons of this raster.
     """
@@ -67,27 +70,54 @@ class JobResult:
     report: dict[str, Any] | None = None
 
 
-def run_job(job: Job, progress: Progress | None = None) -> dict[str, Any]:
-    """Do a job and return its report; a plain function of raster, place and options. Raises `FerdError`."""
-    if isinstance(job.options, DetectOptions):
-        return asdict(detect_raster(job.input, job.output, options=job.options, progress=progress))
-    return asdict(enhance_raster(job.input, job.output, options=job.options, progress=progress))
+JobFunction = Callable[[str, str, str, dict[str, Any], Progress], dict[str, Any]]
+"""What does a job: `run_job`, or something that has it done elsewhere; it raises `FerdError`."""
+
+
+def run_job(
+    input: str, output: str, task: str, options: dict[str, Any], progress: Progress | None = None
+) -> dict[str, Any]:
+    """Do one raster, and say what the result was made of.
+
+    A plain function, whose arguments and result are JSON, so that it can run in another process or on another machine.
+    input, output : paths. task : detect or enhance. options : the fields of `DetectOptions` or `EnhanceOptions`.
+    Returns the run's `report`, and the `FileRecord`s of the files that were read (`inputs`) and written (`outputs`).
+    Raises `FerdError`; the output is then absent, or the earlier one unchanged.
+    """
+    settings = TASKS[task](**options)
+    files = [stat_file(path) for path in files_behind(input, settings)]
+    if isinstance(settings, DetectOptions):
+        report = asdict(detect_raster(input, output, options=settings, progress=progress))
+    else:
+        report = asdict(enhance_raster(input, output, options=settings, progress=progress))
+    inputs = _read_inputs(input, files, report)
+    written = [name for name in report["files"] if not name.endswith(_VIEWERS_FILES)]
+    return {"report": report, "inputs": inputs, "outputs": [hashed(stat_file(name), _go_on) for name in written]}
 
 
 class JobRunner:
     """Does jobs of one batch under the lock of each output, and remembers what was done.
 
     fingerprint : of the batch's options, models and engine. run : a word of its own. resume : whether a whole and
-    current result is taken as it is. jobs : all of the batch; none of their rasters is ever replaced.
+    current result is taken as it is. jobs : all of the batch; none of their rasters is ever replaced. function : what
+    does a job.
     """
 
     def __init__(
-        self, records: RecordFolder, fingerprint: str, run: str, jobs: Sequence[Job], *, resume: bool = False
+        self,
+        records: RecordFolder,
+        fingerprint: str,
+        run: str,
+        jobs: Sequence[Job],
+        *,
+        resume: bool = False,
+        function: JobFunction = run_job,
     ) -> None:
         self._records = records
         self._fingerprint = fingerprint
         self._run = run
         self._resume = resume
+        self._function = function
         self._protected = tuple(name for job in jobs for name in _with_headers(job.input))
         self._before = {job.output: records.read(job.output) for job in jobs}
 
@@ -124,20 +154,17 @@ class JobRunner:
         overwrite = job.options.overwrite or (self._resume and record is not None)
         job = replace(job, options=replace(job.options, overwrite=overwrite))
         self._check_outputs(job)
-        files = [stat_file(path) for path in files_behind(job.input, job.options)]
         attempt = Record("started", self._run, job.input, job.output.name, self._fingerprint)
         self._records.write(job.output, attempt)
         try:
-            report = run_job(job, span)
-            inputs = _read_inputs(job, files, report)
+            done = self._function(job.input, str(job.output), job.task, asdict(job.options), span)
         except Cancelled:
             raise
         except FerdError as error:
             self._records.write(job.output, replace(attempt, state="failed", reason=str(error)))
             raise
-        outputs = [hashed(stat_file(name), _go_on) for name in report["files"] if not name.endswith(_VIEWERS_FILES)]
-        self._records.write(job.output, replace(attempt, state="done", inputs=inputs, outputs=outputs, report=report))
-        return JobResult(job, DONE, report=report)
+        self._records.write(job.output, replace(attempt, state="done", **done))
+        return JobResult(job, DONE, report=done["report"])
 
     def _check_outputs(self, job: Job) -> None:
         """Refuse to replace what may not be replaced, before anything is remembered of the attempt."""
@@ -163,10 +190,14 @@ class JobRunner:
         if not all(is_whole(file, str(path), span.check) for file, path in written):
             return False
         folders = str(Path(record.input).parent), str(Path(job.input).parent)
-        return are_unchanged(record.inputs, files_behind(job.input, job.options), folders, span.check)
+        # What was read once is opened here to look for files that have joined it; anything else is not opened at all.
+        moved = [os.path.join(folders[1], os.path.relpath(file["path"], folders[0])) for file in record.inputs]  # noqa: PTH118
+        return are_unchanged(record.inputs, moved, folders, span.check) and are_unchanged(
+            record.inputs, files_behind(job.input, job.options), folders, span.check
+        )
 
 
-def _read_inputs(job: Job, files: list[FileRecord], report: dict[str, Any]) -> list[FileRecord]:
+def _read_inputs(input: str, files: list[FileRecord], report: dict[str, Any]) -> list[FileRecord]:
     """Return the files that were read, with their hashes; a result of files that changed meanwhile is removed."""
     # Not polled for a cancel: the result is in its place, and what was done would be forgotten.
     inputs = [hashed(file, _go_on) for file in files]
@@ -176,7 +207,7 @@ def _read_inputs(job: Job, files: list[FileRecord], report: dict[str, Any]) -> l
             with suppress(OSError):
                 Path(name).unlink()
         raise RunError(
-            f"The file {changed[0]} changed while it was read, so that the result of {job.input} was removed: run "
+            f"The file {changed[0]} changed while it was read, so that the result of {input} was removed: run "
             "again when nothing writes to it."
         )
     return inputs

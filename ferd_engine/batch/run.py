@@ -14,13 +14,12 @@ from ..options import DetectOptions, EnhanceOptions, build_options
 from ..progress import Progress, ProgressSpan, SilentProgress
 from ..raster.source import path_exists
 from .inputs import find_inputs
-from .jobs import BUSY, STOPPED, Job, JobResult, JobRunner
+from .isolated import run_job_apart
+from .jobs import BUSY, STOPPED, TASKS, Job, JobResult, JobRunner, run_job
 from .plan import Namer
 from .records import RecordFolder
 from .report import BatchReport
 from .signature import fingerprint
-
-TASKS: dict[str, type[EnhanceOptions]] = {"detect": DetectOptions, "enhance": EnhanceOptions}
 
 Listener = Callable[[JobResult, int, int], None]
 """Told of each result: it, how many are settled, how many there are."""
@@ -36,6 +35,7 @@ def run_batch(
     name: str | None = None,
     patterns: Iterable[str] = (),
     recursive: bool = False,
+    isolate: bool = False,
     progress: Progress | None = None,
     on_result: Listener | None = None,
     **changes: Any,
@@ -49,6 +49,7 @@ def run_batch(
     resume : leave alone what is whole and current: the content of the files that were read, options, models and engine
         are those of the result there. What a batch wrote and is not current is replaced then; other files never are
         without `overwrite`.
+    isolate : do each raster in a process of its own, so that one that crashes a library takes nothing with it.
     Several batches may work on one folder at a time, in as many processes: none waits, each takes what is free. What
     another one holds is tried again after the rest, and left to it if it is still at work.
     Raises `FerdError` where nothing can be begun: no raster, options that do not fit, a missing model. A cancel is no
@@ -65,7 +66,7 @@ def run_batch(
     records = RecordFolder(folder)
     records.create()
     jobs = namer.jobs(inputs, records)
-    runner = JobRunner(records, mark, uuid4().hex, jobs, resume=resume)
+    runner = JobRunner(records, mark, uuid4().hex, jobs, resume=resume, function=run_job_apart if isolate else run_job)
     started = time.perf_counter()
     results = _work(runner, jobs, progress or SilentProgress(), on_result)
     return BatchReport(task, str(folder), round(time.perf_counter() - started, 3), tuple(results))

@@ -43,6 +43,7 @@ def run_batch_command(arguments: argparse.Namespace) -> int:
                 name=arguments.name,
                 patterns=arguments.pattern,
                 recursive=arguments.recursive,
+                isolate=arguments.isolate,
                 progress=bar,
                 on_result=tell,
             )

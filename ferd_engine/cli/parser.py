@@ -171,6 +171,12 @@ def _add_batch(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
     parser.add_argument(
         "--name", metavar="NAME", help="of the results (default: {name}_score.tif or {name}_enhanced.tif)"
     )
+    parser.add_argument(
+        "--isolate",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="a process for each raster, so that one that crashes takes nothing with it (default: yes)",
+    )
     parser.add_argument("--table", metavar="FILE", help="write the table as .csv or .json too")
     _add_detector_options(parser)
     _add_decision_options(parser, many=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
+import ferd_engine.batch.isolated
 import ferd_engine.batch.jobs
 from ferd_engine import detect_raster
 from ferd_engine.batch import BatchReport, run_batch
@@ -390,6 +392,34 @@ def test_a_raster_that_changes_while_it_is_read_gives_no_result(
     assert sorted(results(out)) == ["a_score.tif", "c_score.tif"]
     monkeypatch.undo()
     assert statuses(run(scenes, out, resume=True))["in/b.tif"] == "done"
+
+
+def test_a_process_for_each_raster(scenes: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (scenes / "b.tif").write_text("no raster")
+    write_tiff(scenes / "d.tif", cube(23, 17, 8, "int16", 5))
+    original = ferd_engine.batch.isolated._command
+
+    def crashing(job: Path) -> list[str]:
+        if "c.tif" in job.read_text():
+            return [sys.executable, "-c", "import os, signal; print('noise'); os.kill(os.getpid(), signal.SIGSEGV)"]
+        return original(job)
+
+    monkeypatch.setattr(ferd_engine.batch.isolated, "_command", crashing)
+    progress = RecordingProgress()
+    report = run(scenes, out, isolate=True, progress=progress)
+    assert list(statuses(report).values()) == ["done", "failed", "failed", "done"]
+    assert "Cannot open" in report.results[1].reason
+    assert report.results[1].exit_code == 2
+    assert "SIGSEGV" in report.results[2].reason
+    assert sorted(path.name for path in out.iterdir()) == [STATE_FOLDER, "a_score.tif", "d_score.tif"]
+    assert progress.fractions == sorted(progress.fractions)
+    assert len(progress.fractions) >= 4
+    monkeypatch.undo()
+    # The same results, and known as such, whichever process made them.
+    before = results(out)
+    run(scenes, out.with_name("here"), patterns=["[ad].tif"])
+    assert results(out.with_name("here")) == before
+    assert list(statuses(run(scenes, out, resume=True)).values()) == ["current", "failed", "done", "current"]
 
 
 @pytest.mark.parametrize(

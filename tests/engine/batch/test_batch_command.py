@@ -36,7 +36,8 @@ def scenes(tmp_path: Path) -> Path:
 
 
 def batch(tmp_path: Path, *options: object) -> subprocess.CompletedProcess[str]:
-    return ferd(tmp_path, "batch", "in", "out", "--no-enhance", *options)
+    # A process for each raster takes a second each, and is tested where it matters.
+    return ferd(tmp_path, "batch", "in", "out", "--no-enhance", "--no-isolate", *options)
 
 
 def statuses(found: subprocess.CompletedProcess[str]) -> list[str]:
@@ -130,7 +131,7 @@ def halting(owner, name, when):
 if sys.argv[1] == "computing":
     halting(runs, "run_detection", lambda arguments: arguments[0].path.endswith("b.npy"))
 elif sys.argv[1] == "result in place":
-    halting(jobs, "_read_inputs", lambda arguments: arguments[0].input.endswith("b.npy"))
+    halting(jobs, "_read_inputs", lambda arguments: arguments[0].endswith("b.npy"))
 else:
     halting(Path, "replace", lambda arguments: arguments[0].suffix == ".tmp" and '"done"' in arguments[0].read_text()
             and "b.npy" in arguments[0].read_text())
@@ -140,7 +141,7 @@ PLACES = ("computing", "result in place", "record half written")
 
 
 def halted_batch(tmp_path: Path, place: str) -> subprocess.Popen[str]:
-    arguments = ["batch", "in", "out", "--no-enhance", "--json"]
+    arguments = ["batch", "in", "out", "--no-enhance", "--json", "--no-isolate"]
     run = subprocess.Popen(
         [sys.executable, "-c", HALTING, place, *arguments],
         cwd=tmp_path,
@@ -176,6 +177,37 @@ def test_killed_and_resumed(tmp_path: Path, scenes: Path, place: str) -> None:
     check_results(tmp_path, scenes)
     assert {path.suffix for path in (tmp_path / "out" / STATE_FOLDER).iterdir()} == {".json"}
     assert contents(scenes) == inputs
+
+
+@posix
+def test_a_killed_batch_takes_its_worker_along(tmp_path: Path, scenes: Path) -> None:
+    np.save(scenes / "b.npy", cube(700, 600, 60, "int16"))
+    for name in "ac":
+        np.save(scenes / f"{name}.npy", cube(31, 23, 60))
+    out = tmp_path / "out"
+    arguments = ("batch", "in", "out", "--backend", "numpy", "--threads", "1")
+    with subprocess.Popen(command(*arguments), cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.PIPE) as run:
+        until = time.monotonic() + 30
+        # Two records: the second raster has begun. Two scratch folders: the batch's and its worker's.
+        while [len(list(out.glob(name))) for name in (f"{STATE_FOLDER}/*.json", ".ferd-*/raster")] != [2, 2]:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        time.sleep(0.3)
+        assert run.poll() is None
+        run.kill()
+        run.communicate()
+    assert len(list(out.glob(".ferd-*/job.json"))) == 1
+    # The worker, which has lost its parent, removes its scratch; only what the killed process had is left.
+    until = time.monotonic() + 15
+    while len(list(out.glob(".ferd-*"))) > 1 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(list(out.glob(".ferd-*"))) == 1
+    assert not (out / "b_score.tif").exists()
+    np.save(scenes / "b.npy", cube(31, 23, 60))
+    found = ferd(tmp_path, *arguments, "--resume", "--json")
+    assert (found.returncode, statuses(found)) == (0, ["current", "done", "done"]), found.stderr
+    names = [STATE_FOLDER, "a_score.tif", "b_score.tif", "c_score.tif"]
+    assert sorted(path.name for path in out.iterdir()) == names
 
 
 @pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
@@ -231,7 +263,7 @@ def test_two_at_once_do_each_raster_once(tmp_path: Path) -> None:
     names = tuple("abcdefgh")
     for seed, name in enumerate(names):
         np.save(folder / f"{name}.npy", cube(160, 130, 30, seed=seed))
-    arguments = command("batch", "in", "out", "--no-enhance", "--json", "--resume")
+    arguments = command("batch", "in", "out", "--no-enhance", "--no-isolate", "--json", "--resume")
     runs = [
         subprocess.Popen(
             arguments,
@@ -278,7 +310,7 @@ def test_a_full_disk_fails_rasters_and_not_the_batch(tmp_path: Path, scenes: Pat
         "resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    arguments = [sys.executable, "-c", code, "batch", "in", "out", "--no-enhance", "--json"]
+    arguments = [sys.executable, "-c", code, "batch", "in", "out", "--no-enhance", "--no-isolate", "--json"]
     found = subprocess.run(
         arguments, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False
     )
