@@ -11,16 +11,16 @@ from .rgb import RgbStyle
 from .scores import ScoreStyle
 
 if TYPE_CHECKING:
-    from qgis.core import QgsProcessingContext, QgsProcessingLayerPostProcessorInterface
+    from qgis.core import QgsProcessingContext
+
+    from .order import ResultStyle
 
 __all__ = ["MaskStyle", "PolygonStyle", "RgbStyle", "ScoreStyle", "style_on_load"]
 
-_held: list[QgsProcessingLayerPostProcessorInterface] = []
+_held: list[ResultStyle] = []
 
 
-def style_on_load(
-    context: QgsProcessingContext, path: str, style: type[QgsProcessingLayerPostProcessorInterface]
-) -> None:
+def style_on_load(context: QgsProcessingContext, path: str, style: type[ResultStyle]) -> None:
     """Have a result styled if Processing will load it.
 
     Each result gets a post-processor of its own, because the context deletes it at its end; until then it is held here,

@@ -8,7 +8,6 @@ from qgis.core import (
     QgsFillSymbol,
     QgsPalettedRasterRenderer,
     QgsPalLayerSettings,
-    QgsProcessingLayerPostProcessorInterface,
     QgsRasterLayer,
     QgsSingleSymbolRenderer,
     QgsTextBufferSettings,
@@ -19,8 +18,10 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QColor
 
+from .order import ResultStyle
+
 if TYPE_CHECKING:
-    from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingFeedback
+    from qgis.core import QgsMapLayer
 
 translate = QCoreApplication.translate
 
@@ -33,22 +34,22 @@ SCORE_LABEL = (
 )
 
 
-class MaskStyle(QgsProcessingLayerPostProcessorInterface):
+class MaskStyle(ResultStyle):
     """Shows what is above the threshold and nothing else."""
 
-    def postProcessLayer(
-        self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> None:
+    RANK = 1
+
+    def style(self, layer: QgsMapLayer) -> None:
         if isinstance(layer, QgsRasterLayer):
             style_mask(layer)
 
 
-class PolygonStyle(QgsProcessingLayerPostProcessorInterface):
+class PolygonStyle(ResultStyle):
     """Outlines each object and writes its largest score beside it."""
 
-    def postProcessLayer(
-        self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> None:
+    RANK = 0
+
+    def style(self, layer: QgsMapLayer) -> None:
         if isinstance(layer, QgsVectorLayer):
             style_polygons(layer)
 

@@ -7,30 +7,30 @@ from typing import TYPE_CHECKING
 from qgis.core import (
     QgsContrastEnhancement,
     QgsMultiBandColorRenderer,
-    QgsProcessingLayerPostProcessorInterface,
     QgsRasterLayer,
     QgsRasterMinMaxOrigin,
 )
 
 from ..engine import engine
 from ..source import UnusableLayerError, gdal_source
+from .order import ResultStyle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingFeedback
+    from qgis.core import QgsMapLayer
 
 # Red, green and blue in nanometres, and how far from them a band may lie to be called so.
 _CENTRES_NM = (650.0, 550.0, 460.0)
 _TOLERANCE_NM = 40.0
 
 
-class RgbStyle(QgsProcessingLayerPostProcessorInterface):
+class RgbStyle(ResultStyle):
     """Shows natural colours where wavelengths are known, else three bands far apart, stretched."""
 
-    def postProcessLayer(
-        self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> None:
+    RANK = 3
+
+    def style(self, layer: QgsMapLayer) -> None:
         if isinstance(layer, QgsRasterLayer) and layer.bandCount() >= 3:
             style_cube(layer)
 

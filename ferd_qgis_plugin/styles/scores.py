@@ -10,17 +10,18 @@ from qgis.core import (
     QgsColorRampShader,
     QgsGradientColorRamp,
     QgsGradientStop,
-    QgsProcessingLayerPostProcessorInterface,
     QgsRasterLayer,
     QgsRasterShader,
     QgsSingleBandPseudoColorRenderer,
 )
 from qgis.PyQt.QtGui import QColor
 
+from .order import ResultStyle
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProcessingFeedback
+    from qgis.core import QgsMapLayer
 
 # Percentile and colour. Scores have a long upper tail: four of the six colours belong to the highest 10 %, and what
 # lies above the last percentile is as bright as that. Lightness rises from end to end, so that the map reads in grey
@@ -36,12 +37,12 @@ SCORE_STOPS = (
 _SAMPLE_PIXELS = 1_000_000
 
 
-class ScoreStyle(QgsProcessingLayerPostProcessorInterface):
+class ScoreStyle(ResultStyle):
     """Gives a score raster a colour ramp whose stops are percentiles of its scores."""
 
-    def postProcessLayer(
-        self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> None:
+    RANK = 2
+
+    def style(self, layer: QgsMapLayer) -> None:
         if isinstance(layer, QgsRasterLayer):
             style_scores(layer)
 

@@ -276,6 +276,58 @@ def test_loaded_results_are_styled(provider, scene, tmp_path):
     QgsProject.instance().clear()
 
 
+@pytest.fixture
+def project(plugin):
+    """Return QGIS's project with one layer of the user's in it."""
+    from qgis.core import QgsProject, QgsVectorLayer
+
+    project = QgsProject.instance()
+    project.clear()
+    project.addMapLayer(QgsVectorLayer("Point", "mine", "memory"))
+    yield project
+    project.clear()
+
+
+def order_of(group) -> list[str]:
+    return [node.name() for node in group.findLayers()]
+
+
+READ_FROM_ABOVE = ["Anomaly polygons", "Anomaly mask", "Anomaly score"]
+
+
+# QGIS 3.22 loads in the order of the files' names.
+@pytest.mark.parametrize("order", ["abc", "acb", "bac", "bca", "cab", "cba"])
+def test_polygons_lie_over_the_mask_over_the_scores(provider, project, scene, tmp_path, order):
+    from processing.tools.general import runAndLoadResults
+
+    suffixes = {"OUTPUT": ".tif", "MASK_OUT": ".tif", "POLYGONS": ".gpkg"}
+    outputs = {name: str(tmp_path / f"{order[i]}{suffix}") for i, (name, suffix) in enumerate(suffixes.items())}
+    for _ in range(2):
+        runAndLoadResults(RX, {"INPUT": str(scene), "ENHANCE": False, "THRESHOLD": "count:12", **outputs})
+        assert order_of(project.layerTreeRoot())[:3] == READ_FROM_ABOVE
+        outputs = {name: path.replace(order, "").replace(".", "2.") for name, path in outputs.items()}
+
+    assert order_of(project.layerTreeRoot()) == [*READ_FROM_ABOVE, *READ_FROM_ABOVE, "mine"]
+    assert len(project.mapLayers()) == 7
+    assert all(layer.isValid() for layer in project.mapLayers().values())
+
+
+def test_temporary_results_in_a_group_are_in_order_too(provider, project, scene, monkeypatch):
+    from processing.core.ProcessingConfig import ProcessingConfig
+    from processing.tools.general import runAndLoadResults
+
+    own = ProcessingConfig.getSetting
+    results = ProcessingConfig.RESULTS_GROUP_NAME
+    monkeypatch.setattr(
+        ProcessingConfig, "getSetting", lambda name, *rest: "found" if name == results else own(name, *rest)
+    )
+    outputs = dict.fromkeys(("OUTPUT", "MASK_OUT", "POLYGONS"), "TEMPORARY_OUTPUT")
+    runAndLoadResults(RX, {"INPUT": str(scene), "ENHANCE": False, "THRESHOLD": "count:12", **outputs})
+
+    assert order_of(project.layerTreeRoot().findGroup("found")) == READ_FROM_ABOVE
+    assert len(project.mapLayers()) == 4
+
+
 @pytest.mark.parametrize(("score", "label"), [(1234.56, "1235"), (12.345, "12.3"), (0.012345, "0.0123"), (0, "0")])
 def test_labels_have_three_digits_that_count(part, score, label):
     from qgis.core import QgsExpression, QgsExpressionContext, QgsFeature, QgsField, QgsFields

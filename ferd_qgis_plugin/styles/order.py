@@ -1,0 +1,67 @@
+"""The results of one run in the order in which a map is read: polygons above the mask above the scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qgis.core import QgsProcessingLayerPostProcessorInterface
+
+if TYPE_CHECKING:
+    from qgis.core import QgsLayerTreeNode, QgsMapLayer, QgsProcessingContext, QgsProcessingFeedback
+
+
+class ResultStyle(QgsProcessingLayerPostProcessorInterface):
+    """Styles one result; those of lower `RANK` lie above those of a higher one."""
+
+    RANK: int
+
+    def style(self, layer: QgsMapLayer) -> None:
+        """Choose how the layer looks."""
+        raise NotImplementedError
+
+    def postProcessLayer(
+        self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> None:
+        self.style(layer)
+        put_in_order(layer, context)
+
+
+def put_in_order(layer: QgsMapLayer, context: QgsProcessingContext) -> None:
+    """Put the results of a run that lie in the same group as `layer` in order, as far as they are loaded.
+
+    QGIS 3.22 loads results by the names of their files and calls this after each; later ones load all of them before.
+    What lies between them, and all else in the project, stays where it is.
+    """
+    ranks = _ranks(context)
+    project = context.project()
+    node = None if project is None else project.layerTreeRoot().findLayer(layer.id())
+    if node is None:
+        return
+    group = node.parent()
+    nodes = group.children()
+    places = [place for place, child in enumerate(nodes) if _path(child) in ranks]
+    wanted = sorted(places, key=lambda place: ranks[_path(nodes[place])])
+    if wanted == places:
+        return
+    # A layer leaves the project with its last node, so that all copies come before the old ones go.
+    for place, origin in zip(reversed(places), reversed(wanted)):
+        group.insertChildNode(place, nodes[origin].clone())
+    for place in places:
+        group.removeChildNode(nodes[place])
+
+
+def _ranks(context: QgsProcessingContext) -> dict[Path, int]:
+    """Return the rank of each of FERD's results, by its file."""
+    found = {}
+    for path, details in context.layersToLoadOnCompletion().items():
+        style = details.postProcessor()
+        if isinstance(style, ResultStyle):
+            found[Path(path)] = style.RANK
+    return found
+
+
+def _path(node: QgsLayerTreeNode) -> Path | None:
+    layer = getattr(node, "layer", lambda: None)()
+    # A vector layer's source goes on with the name of the layer in its file.
+    return None if layer is None else Path(layer.source().split("|")[0])
