@@ -101,9 +101,11 @@ def _shown(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def check_table(path: str, overwrite: bool) -> None:
-    """Raise `OutputError` where a table cannot be written; an earlier table may always be replaced."""
+def check_table(path: str, overwrite: bool, source: str) -> None:
+    """Raise `OutputError` where a table cannot be written; an earlier table may always be replaced, the list never."""
     place = Path(path)
+    if place.exists() and Path(source).exists() and place.samefile(source):
+        raise OutputError(f"The table {path} is the list of rasters itself: choose another name for the table.")
     if place.suffix.lower() not in TABLE_SUFFIXES:
         raise OutputError(f"The table {path} has no known type: end it in {' or '.join(TABLE_SUFFIXES)}.")
     if place.is_dir() or not place.absolute().parent.is_dir():

@@ -33,7 +33,7 @@ def run_batch_command(arguments: argparse.Namespace) -> int:
             from ..batch.report import check_table, write_table
 
             if arguments.table is not None:
-                check_table(arguments.table, arguments.overwrite)
+                check_table(arguments.table, arguments.overwrite, arguments.source)
             report = run_batch(
                 arguments.source,
                 arguments.output_folder,

@@ -96,13 +96,29 @@ def test_what_cannot_be_begun(tmp_path: Path, scenes: Path) -> None:
         found = batch(tmp_path, *options)
         assert (found.returncode, found.stdout, len(found.stderr.splitlines())) == (2, "", 1), found.stderr
         assert words in found.stderr
+    (tmp_path / "list.csv").write_text("in/a.npy")
+    found = ferd(tmp_path, "batch", "list.csv", "out", "--no-enhance", "--table", "list.csv", "--overwrite")
+    assert (found.returncode, "list of rasters itself" in found.stderr) == (2, True)
+    (tmp_path / "list.csv").unlink()
     found = ferd(tmp_path, "batch", "in", "out", "--task", "enhance", "--covariance", "oas")
     assert (found.returncode, "--covariance" in found.stderr) == (2, True)
     assert contents(tmp_path) == before
 
 
 def test_enhancing_many(tmp_path: Path, scenes: Path, small_model: object) -> None:
-    found = ferd(tmp_path, "batch", "in", "out", "--task", "enhance", "--model", small_model.folder, "--json")
+    found = ferd(
+        tmp_path,
+        "batch",
+        "in",
+        "out",
+        "--task",
+        "enhance",
+        "--model",
+        small_model.folder,
+        "--backend",
+        "numpy",
+        "--json",
+    )
     assert found.returncode == 0, found.stderr
     assert read_scores(tmp_path / "out" / "c_enhanced.tif").shape == (31, 23, 6)
 
