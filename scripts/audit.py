@@ -57,7 +57,7 @@ def ask(audit: list[str], names: Path, service: str) -> list[dict[str, Any]] | N
     )
     try:
         answer: list[dict[str, Any]] = json.loads(found.stdout)["dependencies"]
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         print(f"{service}: {(found.stderr.strip().splitlines() or ['no answer'])[-1][:200]}", file=sys.stderr)
         return None
     # A mirror that has files but no advisories says of each package that it knows nothing.
