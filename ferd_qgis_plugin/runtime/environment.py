@@ -22,6 +22,16 @@ translate = QCoreApplication.translate
 TORCH = "torch>=2.6"
 _CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 _CUDA_INDEX = "https://download.pytorch.org/whl/cu126"
+# What the CUDA builds need and the CPU build does not. Without them ruled out pip, which prefers the newest version
+# wherever it lies, takes gigabytes that were not asked for where PyTorch's own index is out of reach or lags behind.
+NO_CUDA = (
+    "cuda-toolkit",
+    "cuda-bindings",
+    "nvidia-cuda-nvrtc-cu12",
+    "nvidia-cudnn-cu12",
+    "nvidia-cudnn-cu13",
+    "triton",
+)
 _NEEDED = ("numpy", "scipy")
 
 
@@ -29,8 +39,8 @@ class SetupError(RuntimeError):
     """An environment that could not be made, or that lacks something; the message is one sentence."""
 
 
-def pip_arguments(build: str, offline_folder: str | None, platform: str = sys.platform) -> list[str]:
-    """Return what pip is told, for the build `cpu` or `cuda`.
+def pip_arguments(build: str, offline_folder: str | None, constraints: Path, platform: str = sys.platform) -> list[str]:
+    """Return what pip is told, for the build `cpu` or `cuda`; `constraints` is a file with the lines of `NO_CUDA`.
 
     Certificates are checked as pip checks them; nothing here, and nothing in the environment that pip gets, turns that
     off. What PyPI itself has is a CUDA build on Linux and a CPU build elsewhere.
@@ -38,8 +48,9 @@ def pip_arguments(build: str, offline_folder: str | None, platform: str = sys.pl
     arguments = ["install", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:"]
     if offline_folder:
         return [*arguments, "--no-index", "--find-links", offline_folder, TORCH]
-    if build == "cpu" and platform != "darwin":
-        arguments += ["--index-url", _CPU_INDEX]
+    if build == "cpu" and platform == "linux":
+        # Beside the user's own index or mirror. A build named "+cpu" comes before one of the same version without.
+        arguments += ["--extra-index-url", _CPU_INDEX, "--constraint", str(constraints)]
     elif build == "cuda" and platform == "win32":
         arguments += ["--index-url", _CUDA_INDEX]
     return [*arguments, TORCH]
@@ -75,7 +86,9 @@ def make_environment(
         # With QGIS's packages, because GDAL's bindings belong to its GDAL and are not on PyPI.
         _run(own, ["-I", "-m", "venv", "--system-site-packages", str(folder)], log, is_cancelled)
         python = str(python_of(folder))
-        _run(python, ["-I", "-m", "pip", *pip_arguments(build, offline_folder)], log, is_cancelled)
+        constraints = folder / "no-cuda.txt"
+        constraints.write_text("".join(f"{name}<0\n" for name in NO_CUDA), encoding="utf-8")
+        _run(python, ["-I", "-m", "pip", *pip_arguments(build, offline_folder, constraints)], log, is_cancelled)
         (folder / READY_FILE).write_text(f"{build}\n", encoding="utf-8")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

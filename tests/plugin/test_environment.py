@@ -151,17 +151,58 @@ def test_a_folder_that_is_no_environment_is_never_removed(page, part, tmp_path):
 @pytest.mark.parametrize("platform", ["linux", "win32", "darwin"])
 @pytest.mark.parametrize("build", ["cpu", "cuda"])
 def test_pip_checks_certificates_whatever_the_build(part, build, platform):
-    arguments = part("runtime.environment").pip_arguments(build, None, platform)
+    arguments = part("runtime.environment").pip_arguments(build, None, Path("no-cuda.txt"), platform)
 
     assert "--trusted-host" not in arguments
     assert all(not part.startswith("http:") for part in arguments)
     indexes = [part for part in arguments if part.startswith("https://")]
-    assert bool(indexes) == ((build, platform) in {("cpu", "linux"), ("cpu", "win32"), ("cuda", "win32")})
+    # Where PyPI's own build is not the wanted one.
+    assert bool(indexes) == ((build, platform) in {("cpu", "linux"), ("cuda", "win32")})
     assert all(build[:2] in index for index in indexes)
+    # The user's mirror stays in charge of what the CPU build needs besides.
+    assert (
+        ("--constraint" in arguments) == ("--extra-index-url" in arguments) == ((build, platform) == ("cpu", "linux"))
+    )
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch) -> Path:
+    """Return a folder in the place of all indexes: a CPU build, a newer CUDA build, and what that one needs."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    for name, version, needs in (
+        ("torch", "2.6.0+cpu", ()), ("torch", "2.7.0", ("nvidia-cudnn-cu13", "triton")),
+        ("triton", "3.0", ()), ("nvidia_cudnn_cu13", "9.0", ()),
+    ):  # fmt: skip
+        info = f"{name}-{version}.dist-info"
+        requires = "".join(f"Requires-Dist: {need}\n" for need in needs)
+        with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{name}/__init__.py", f"__version__ = {version!r}\nraise ImportError('a stand-in')\n")
+            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}")
+            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{info}/RECORD", "")
+    configuration = tmp_path / "pip.conf"
+    configuration.write_text("[global]\nno-index = true\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(configuration))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyPI's own build is the CPU's")
+@pytest.mark.parametrize(("build", "version"), [("cpu", "2.6.0+cpu"), ("cuda", "2.7.0")])
+def test_the_cpu_build_is_never_the_newer_one_for_cuda(page, part, index, tmp_path, build, version):
+    page.build.setCurrentIndex(page.build.findData(build))
+
+    page.make.click()
+    wait_for(lambda: not part("runtime.task").BACKGROUND.busy)
+
+    installed = {found.name.split("-")[0]: found.name for found in (tmp_path / "ferd").rglob("*.dist-info")}
+    assert installed["torch"] == f"torch-{version}.dist-info"
+    assert ("triton" in installed) == (build == "cuda")
 
 
 def test_offline_means_no_index(part):
-    arguments = part("runtime.environment").pip_arguments("cuda", "/media/wheels")
+    arguments = part("runtime.environment").pip_arguments("cuda", "/media/wheels", Path("no-cuda.txt"))
 
     assert "--no-index" in arguments
     assert not [part for part in arguments if "://" in part]
