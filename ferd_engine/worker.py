@@ -13,6 +13,9 @@ line, and nothing else, since what libraries print there goes to stderr:
     {"event": "error", "kind", "message"}                   last: a sentence; exit code of the error, 1 for a fault
     {"event": "cancelled"}                                  last: nothing was left behind; exit code 130
 
+With --serve instead of a file it does one job after another, until stdin ends: there it is told their files, one path a
+line as a JSON text. Each job has its events, "started" first.
+
 A worker without one of the last three was killed. One whose parent has gone (where the system tells) stops as if it
 were cancelled.
 """
@@ -42,13 +45,24 @@ TASKS = {
     "batch_job": ("batch.jobs", "run_job", True),
     "doctor": ("doctor", "examine", False),
 }
+SERVE = "--serve"
 _SECONDS_BETWEEN_REPORTS = 0.05
 _SECONDS_BETWEEN_LOOKS = 0.05
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do the job of one file and return the exit code."""
+    """Do the job of one file, or of each file on stdin, and return the (last) exit code."""
     events = _Events(_own_stdout())
+    if list(arguments) != [SERVE]:
+        return _do(events, arguments)
+    code = EXIT_DONE
+    # Not by iterating over stdin, which would read ahead and wait for more.
+    while line := sys.stdin.readline():
+        code = _do(events, [json.loads(line)])
+    return code
+
+
+def _do(events: _Events, arguments: Sequence[str]) -> int:
     events.send("started", pid=os.getpid(), ferd=__version__, python=platform.python_version())
     try:
         job = _read_job(arguments)

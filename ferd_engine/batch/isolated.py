@@ -1,4 +1,4 @@
-"""A job in a process of its own: whatever a damaged raster does to a library, the batch goes on."""
+"""Jobs in a process of their own: whatever a damaged raster does to a library, the batch goes on."""
 
 from __future__ import annotations
 
@@ -6,85 +6,138 @@ import json
 import signal
 import subprocess  # nosec B404 - our own worker, from a list of arguments, without a shell
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from .. import errors
 from ..errors import Cancelled, FerdError, RunError
 from ..outputs import OutputFolder
 from ..progress import Progress
+from ..worker import SERVE
 
 _LAUNCHER = Path(__file__).resolve().parents[1] / "launch.py"
+_LAST_EVENTS = ("result", "error", "cancelled")
+_SECONDS_TO_END = 2.0
 
 
-def run_job_apart(input: str, output: str, task: str, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Do what `jobs.run_job` does by the engine's worker, in another process with this Python.
+class Worker:
+    """The engine's worker, in a process of its own with this Python; it is kept from job to job while all is well.
 
-    Raises `FerdError`, `RunError` where the process ended without a word. A worker whose parent has gone stops itself.
+    As a context manager it ends with the block. A worker whose parent has gone stops itself.
     """
-    # Scratch as a run has it: the next run removes what a killed one left.
-    with OutputFolder(output, overwrite=True, inputs=()) as place:
-        cancel, path = place.folder / "cancel", place.folder / "job.json"
-        arguments = {"input": input, "output": output, "task": task, "options": options}
-        job = {"task": "batch_job", "arguments": arguments, "cancel_file": str(cancel)}
-        try:
-            path.write_text(json.dumps(job), encoding="utf-8")
-            last, code = _watch(_command(path), cancel, progress)
-        except OSError as error:
-            raise RunError(
-                f"Cannot start a process for {input} ({error.strerror or error}): free memory, and disk space in "
-                f"{place.folder.parent}."
-            ) from error
-    return _result(last, code, input)
 
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
 
-def _watch(command: list[str], cancel: Path, progress: Progress) -> tuple[dict[str, Any], int]:
-    """Run a worker to its end, pass on its progress and the wish to stop; return its last event and exit code."""
-    last: dict[str, Any] = {}
-    with _process(command) as worker:
-        for line in worker.stdout or ():
-            event = _event(line)
-            if event is not None and event.get("event") == "progress":
-                progress.update(event["fraction"], event["message"])
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def run_job(
+        self, input: str, output: str, task: str, options: dict[str, Any], progress: Progress
+    ) -> dict[str, Any]:
+        """Do what `jobs.run_job` does; raises `FerdError`, `RunError` where the process ended without a word."""
+        # Scratch as a run has it: the next run removes what a killed one left.
+        with OutputFolder(output, overwrite=True, inputs=()) as place:
+            cancel, path = place.folder / "cancel", place.folder / "job.json"
+            arguments = {"input": input, "output": output, "task": task, "options": options}
+            job = {"task": "batch_job", "arguments": arguments, "cancel_file": str(cancel)}
+            try:
+                path.write_text(json.dumps(job), encoding="utf-8")
+                last = self._watch(path, cancel, progress)
+            except OSError as error:
+                self._end()
+                raise RunError(
+                    f"Cannot start a process for {input} ({error.strerror or error}): free memory, and disk space in "
+                    f"{place.folder.parent}."
+                ) from error
+            except BaseException:
+                self._end()
+                raise
+            fate = ""
+            if last.get("event") not in _LAST_EVENTS:
+                fate = self._end()
+            elif last["event"] == "error" and not _is_ours(last["kind"]):
+                # After a fault, or memory that ran out, the next raster gets a fresh process.
+                self._end()
+        return _result(last, fate, input)
+
+    def _watch(self, job: Path, cancel: Path, progress: Progress) -> dict[str, Any]:
+        """Hand over a job, pass on its progress and the wish to stop; return its last event."""
+        if self._process is None or self._process.poll() is not None:
+            self._end()
+            self._process = _start(_command())
+        process = self._process
+        if process.stdin is None or process.stdout is None:
+            raise OSError("no pipes")
+        # As JSON, because a path may hold any character.
+        process.stdin.write(json.dumps(str(job)) + "\n")
+        process.stdin.flush()
+        last: dict[str, Any] = {}
+        while last.get("event") not in _LAST_EVENTS and (line := process.stdout.readline()):
+            last = _event(line)
+            if last.get("event") == "progress":
+                progress.update(last["fraction"], last["message"])
             if progress.cancelled():
                 cancel.touch()
-            last = event or last
-        return last, worker.wait()
+        return last
+
+    def _end(self) -> str:
+        """End the process, if there is one, and say in a few words how it ended."""
+        process, self._process = self._process, None
+        if process is None:
+            return "it was not there"
+        # Without more to come it ends by itself, unless it is at work; and one that crashed may be at it still.
+        with suppress(OSError, subprocess.TimeoutExpired):
+            if process.stdin is not None:
+                process.stdin.close()
+            process.wait(_SECONDS_TO_END)
+        fate = _ending(process.poll())
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+        return fate
 
 
-def _command(job: Path) -> list[str]:
-    return [sys.executable, str(_LAUNCHER), str(job)]
+def _command() -> list[str]:
+    return [sys.executable, str(_LAUNCHER), SERVE]
 
 
-@contextmanager
-def _process(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """Start a worker that no Ctrl-C of the terminal reaches, and end it with the block, however that ends."""
+def _start(command: list[str]) -> subprocess.Popen[str]:
+    """Start a worker that no Ctrl-C of the terminal reaches."""
     apart: dict[str, Any]
     if sys.platform == "win32":
         apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     else:
         apart = {"start_new_session": True}
-    with subprocess.Popen(  # nosec B603 - see the import
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, encoding="utf-8", errors="replace", **apart
-    ) as worker:
-        try:
-            yield worker
-        except BaseException:
-            worker.kill()
-            raise
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    return subprocess.Popen(  # nosec B603 - see the import
+        command, encoding="utf-8", errors="surrogateescape", **pipes, **apart
+    )
 
 
-def _event(line: str) -> dict[str, Any] | None:
+def _event(line: str) -> dict[str, Any]:
+    """Return an event of the worker; what is none, a library's noise, is an empty one."""
     try:
         event = json.loads(line)
     except ValueError:
-        return None
-    return event if isinstance(event, dict) else None
+        return {}
+    return event if isinstance(event, dict) else {}
 
 
-def _result(last: dict[str, Any], code: int, input: str) -> dict[str, Any]:
+def _is_ours(kind: str) -> bool:
+    found = getattr(errors, kind, None)
+    return isinstance(found, type) and issubclass(found, FerdError)
+
+
+def _result(last: dict[str, Any], fate: str, input: str) -> dict[str, Any]:
     """Return the result that the last event tells of, or raise what it says."""
     event = last.get("event")
     if event == "result":
@@ -94,20 +147,19 @@ def _result(last: dict[str, Any], code: int, input: str) -> dict[str, Any]:
         raise Cancelled("The run was cancelled; nothing was written.")
     if event != "error":
         raise RunError(
-            f"The process that worked on {input} ended without a word ({_ending(code)}): the file may be damaged, or "
-            "memory ran out; check the file, or give a smaller --memory."
+            f"The process that worked on {input} ended without a word ({fate}): the file may be damaged, or memory ran "
+            "out; check the file, or give a smaller --memory."
         )
-    kind = getattr(errors, last["kind"], None)
-    if isinstance(kind, type) and issubclass(kind, FerdError):
-        raise kind(last["message"])
+    if _is_ours(last["kind"]):
+        raise getattr(errors, last["kind"])(last["message"])
     if last["kind"] == "MemoryError":
         raise RunError(last["message"])
     raise RunError(f"The program failed on {input} ({last['message'].rstrip('.')}): please report this.")
 
 
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
+def _ending(code: int | None) -> str:
+    if code is None or code >= 0:
+        return "it did not end by itself" if code is None else f"exit code {code}"
     try:
         return signal.Signals(-code).name
     except ValueError:

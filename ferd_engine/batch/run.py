@@ -14,7 +14,7 @@ from ..options import DetectOptions, EnhanceOptions, build_options
 from ..progress import Progress, ProgressSpan, SilentProgress
 from ..raster.source import path_exists
 from .inputs import find_inputs
-from .isolated import run_job_apart
+from .isolated import Worker
 from .jobs import BUSY, STOPPED, TASKS, Job, JobResult, JobRunner, run_job
 from .plan import Namer
 from .records import RecordFolder
@@ -49,7 +49,8 @@ def run_batch(
     resume : leave alone what is whole and current: the content of the files that were read, options, models and engine
         are those of the result there. What a batch wrote and is not current is replaced then; other files never are
         without `overwrite`.
-    isolate : do each raster in a process of its own, so that one that crashes a library takes nothing with it.
+    isolate : work in another process, so that a raster that crashes a library takes nothing with it; the next one then
+        gets a fresh process.
     Several batches may work on one folder at a time, in as many processes: none waits, each takes what is free. What
     another one holds is tried again after the rest, and left to it if it is still at work.
     Raises `FerdError` where nothing can be begun: no raster, options that do not fit, a missing model. A cancel is no
@@ -66,9 +67,11 @@ def run_batch(
     records = RecordFolder(folder)
     records.create()
     jobs = namer.jobs(inputs, records)
-    runner = JobRunner(records, mark, uuid4().hex, jobs, resume=resume, function=run_job_apart if isolate else run_job)
     started = time.perf_counter()
-    results = _work(runner, jobs, progress or SilentProgress(), on_result)
+    with Worker() as worker:
+        function = worker.run_job if isolate else run_job
+        runner = JobRunner(records, mark, uuid4().hex, jobs, resume=resume, function=function)
+        results = _work(runner, jobs, progress or SilentProgress(), on_result)
     return BatchReport(task, str(folder), round(time.perf_counter() - started, 3), tuple(results))
 
 

@@ -175,7 +175,7 @@ def _add_batch(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
         "--isolate",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="a process for each raster, so that one that crashes takes nothing with it (default: yes)",
+        help="work in another process, so that a raster that crashes it takes nothing with it (default: yes)",
     )
     parser.add_argument("--table", metavar="FILE", help="write the table as .csv or .json too")
     _add_detector_options(parser)

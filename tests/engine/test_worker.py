@@ -194,3 +194,24 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return True
+
+
+def test_one_worker_for_many_jobs(scene: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a\nb"
+    folder.mkdir()
+    outputs = [tmp_path / "a.tif", tmp_path / "missing" / "b.tif", tmp_path / "c.tif"]
+    jobs = []
+    for number, output in enumerate(outputs):
+        jobs.append(folder / f"{number}.json")
+        arguments = {"input": str(scene), "output": str(output), "enhance": False}
+        jobs[-1].write_text(json.dumps({"task": "detect_raster", "arguments": arguments}), encoding="utf-8")
+    lines = "".join(json.dumps(str(job)) + "\n" for job in jobs)
+
+    found = subprocess.run([*BY_PATH, "--serve"], input=lines, capture_output=True, text=True, check=False, timeout=60)
+
+    events = [json.loads(line) for line in found.stdout.splitlines()]
+    told = [event["event"] for event in events if event["event"] != "progress"]
+    assert told == ["started", "result", "started", "error", "started", "result"]
+    assert len({event["pid"] for event in events if event["event"] == "started"}) == 1
+    assert [output.exists() for output in outputs] == [True, False, True]
+    assert found.returncode == 0

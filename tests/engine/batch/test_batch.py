@@ -394,32 +394,57 @@ def test_a_raster_that_changes_while_it_is_read_gives_no_result(
     assert statuses(run(scenes, out, resume=True))["in/b.tif"] == "done"
 
 
-def test_a_process_for_each_raster(scenes: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (scenes / "b.tif").write_text("no raster")
-    write_tiff(scenes / "d.tif", cube(23, 17, 8, "int16", 5))
-    original = ferd_engine.batch.isolated._command
+# The worker, but for rasters that end it, or bring forth an error that nobody foresaw.
+CRASHING = """
+import os, signal, sys
+sys.path.insert(0, {root!r})
+from ferd_engine import worker
+from ferd_engine.batch import jobs
+original = jobs.run_job
+def run_job(input, *arguments, **options):
+    if input.endswith("c.tif"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if input.endswith("d.tif"):
+        raise ZeroDivisionError("nobody foresaw this")
+    return original(input, *arguments, **options)
+jobs.run_job = run_job
+sys.exit(worker.main([worker.SERVE]))
+"""
 
-    def crashing(job: Path) -> list[str]:
-        if "c.tif" in job.read_text():
-            return [sys.executable, "-c", "import os, signal; print('noise'); os.kill(os.getpid(), signal.SIGSEGV)"]
-        return original(job)
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_raster_that_crashes_a_library_takes_nothing_with_it(
+    scenes: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scenes / "b.tif").write_text("no raster")
+    for name in "defg":
+        write_tiff(scenes / f"{name}.tif", cube(23, 17, 8, "int16", 5))
+    started = []
+
+    def crashing() -> list[str]:
+        started.append(None)
+        return [sys.executable, "-c", CRASHING.format(root=str(Path(__file__).parents[3]))]
 
     monkeypatch.setattr(ferd_engine.batch.isolated, "_command", crashing)
     progress = RecordingProgress()
     report = run(scenes, out, isolate=True, progress=progress)
-    assert list(statuses(report).values()) == ["done", "failed", "failed", "done"]
-    assert "Cannot open" in report.results[1].reason
+    assert list(statuses(report).values()) == ["done", "failed", "failed", "failed", "done", "done", "done"]
+    reasons = [result.reason for result in report.results]
+    assert "Cannot open" in reasons[1]
     assert report.results[1].exit_code == 2
-    assert "SIGSEGV" in report.results[2].reason
-    assert sorted(path.name for path in out.iterdir()) == [STATE_FOLDER, "a_score.tif", "d_score.tif"]
+    assert "SIGSEGV" in reasons[2]
+    assert "nobody foresaw this" in reasons[3]
+    # A fresh process after the crash and after the fault, and none after a refusal.
+    assert len(started) == 3
+    assert sorted(path.name for path in out.iterdir()) == [STATE_FOLDER, *(f"{name}_score.tif" for name in "aefg")]
     assert progress.fractions == sorted(progress.fractions)
-    assert len(progress.fractions) >= 4
     monkeypatch.undo()
     # The same results, and known as such, whichever process made them.
     before = results(out)
-    run(scenes, out.with_name("here"), patterns=["[ad].tif"])
+    run(scenes, out.with_name("here"), patterns=["[aefg].tif"])
     assert results(out.with_name("here")) == before
-    assert list(statuses(run(scenes, out, resume=True)).values()) == ["current", "failed", "done", "current"]
+    found = list(statuses(run(scenes, out, isolate=True, resume=True)).values())
+    assert found == ["current", "failed", "done", "done", "current", "current", "current"]
 
 
 @pytest.mark.parametrize(

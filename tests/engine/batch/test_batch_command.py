@@ -36,7 +36,7 @@ def scenes(tmp_path: Path) -> Path:
 
 
 def batch(tmp_path: Path, *options: object) -> subprocess.CompletedProcess[str]:
-    # A process for each raster takes a second each, and is tested where it matters.
+    # A second process takes a second, and is tested where it matters.
     return ferd(tmp_path, "batch", "in", "out", "--no-enhance", "--no-isolate", *options)
 
 
