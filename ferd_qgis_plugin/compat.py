@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from qgis.core import Qgis, QgsProcessing, QgsProcessingParameterDefinition, QgsProcessingParameterFile
+from qgis.core import (
+    Qgis,
+    QgsPalLayerSettings,
+    QgsProcessing,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterFile,
+)
 
 try:
     # QGIS 3.36 and later.
@@ -15,3 +21,9 @@ except AttributeError:
     FOLDER = QgsProcessingParameterFile.Behavior.Folder
     RASTER = QgsProcessing.SourceType.TypeRaster
     VECTOR_POLYGON = QgsProcessing.SourceType.TypeVectorPolygon
+
+try:
+    # QGIS 3.26 and later.
+    OUTSIDE_POLYGONS = Qgis.LabelPlacement.OutsidePolygons
+except AttributeError:
+    OUTSIDE_POLYGONS = QgsPalLayerSettings.Placement.OutsidePolygons

@@ -47,7 +47,7 @@ class OptionsPage(QgsOptionsPageWidget):
         self.python = QgsFileWidget()
         self.python.setFilePath(named_python())
         self.build, self.wheels = QComboBox(), QgsFileWidget()
-        self.build.addItem(translate("FERD", "CPU (about 200 MB)"), "cpu")
+        self.build.addItem(translate("FERD", "CPU (200 MB to fetch, 0.9 GB on disk)"), "cpu")
         self.build.addItem(translate("FERD", "NVIDIA graphics card, CUDA (several GB)"), "cuda")
         self.wheels.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
         self.in_use, self.log = QLabel(), QPlainTextEdit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import QgsProcessingModelAlgorithm
+from qgis.core import QgsProcessingContext, QgsProcessingFeedback, QgsProcessingModelAlgorithm
 from qgis.PyQt.QtGui import QIcon
 
 from ..help.page import HELP_URL
@@ -33,6 +33,19 @@ class ReadyModel(QgsProcessingModelAlgorithm):
 
     def name(self) -> str:
         return self._name
+
+    def processAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        results: dict[str, Any] = super().processAlgorithm(parameters, context, feedback)
+        # QGIS names a model's layers by what is fixed in its file: POLYGONS.
+        for name, label in model_labels().items():
+            path = str(results.get(name) or "")
+            if context.willLoadLayerOnCompletion(path):
+                details = context.layerToLoadOnCompletionDetails(path)
+                if details.name == name.rpartition(":")[2]:
+                    details.name = label
+        return results
 
     def displayName(self) -> str:
         return model_title()

@@ -555,8 +555,8 @@
         <translation>Den Ordner eines Modells wählen</translation>
     </message>
     <message>
-        <source>CPU (about 200 MB)</source>
-        <translation>CPU (etwa 200 MB)</translation>
+        <source>CPU (200 MB to fetch, 0.9 GB on disk)</source>
+        <translation>CPU (200 MB herunterzuladen, 0,9 GB auf der Platte)</translation>
     </message>
     <message>
         <source>NVIDIA graphics card, CUDA (several GB)</source>

@@ -9,6 +9,7 @@ from qgis.core import (
     QgsPalettedRasterRenderer,
     QgsPalLayerSettings,
     QgsRasterLayer,
+    QgsSimpleFillSymbolLayer,
     QgsSingleSymbolRenderer,
     QgsTextBufferSettings,
     QgsTextFormat,
@@ -18,6 +19,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QColor
 
+from ..compat import OUTSIDE_POLYGONS
 from .order import ResultStyle
 
 if TYPE_CHECKING:
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
 translate = QCoreApplication.translate
 
-_COLOUR = "#f25f5c"
-_OUTLINE = "#fdf3a7"
+# Far from every colour of the score ramp and from soil and plants, light beside it and dark around it.
+_COLOUR = "#2ee6e6"
+_RIM = "#0b1330"
+_LABEL = "#fdf3a7"
 # Scores have no unit, and each detector a range of its own: three digits that count.
 SCORE_LABEL = (
     'if(abs("max_score") >= 100, to_string(round("max_score")), '
@@ -68,13 +72,15 @@ def style_mask(layer: QgsRasterLayer) -> None:
 
 def style_polygons(layer: QgsVectorLayer) -> None:
     """Draw outlines without filling, labelled with the largest score of each object."""
-    symbol = QgsFillSymbol.createSimple(
-        {"style": "no", "outline_color": _COLOUR, "outline_width": "0.5", "outline_style": "solid"}
-    )
+    symbol = QgsFillSymbol.createSimple(_outline(_RIM, 1.1))
+    symbol.appendSymbolLayer(QgsSimpleFillSymbolLayer.create(_outline(_COLOUR, 0.5)))
     layer.setRenderer(QgsSingleSymbolRenderer(symbol))
     settings = QgsPalLayerSettings()
     settings.fieldName = SCORE_LABEL
     settings.isExpression = True
+    # Objects are a few pixels large: a number on one would hide it.
+    settings.placement = OUTSIDE_POLYGONS
+    settings.dist = 1
     settings.setFormat(_label_format())
     layer.setLabeling(QgsVectorLayerSimpleLabeling(settings))
     layer.setLabelsEnabled(True)
@@ -82,14 +88,18 @@ def style_polygons(layer: QgsVectorLayer) -> None:
     layer.triggerRepaint()
 
 
+def _outline(colour: str, width_mm: float) -> dict[str, str]:
+    return {"style": "no", "outline_color": colour, "outline_width": str(width_mm), "joinstyle": "miter"}
+
+
 def _label_format() -> QgsTextFormat:
     """Return light text with a dark rim, which reads on any picture."""
     rim = QgsTextBufferSettings()
     rim.setEnabled(True)
     rim.setSize(0.8)
-    rim.setColor(QColor("#0b1330"))
+    rim.setColor(QColor(_RIM))
     text = QgsTextFormat()
     text.setSize(8)
-    text.setColor(QColor(_OUTLINE))
+    text.setColor(QColor(_LABEL))
     text.setBuffer(rim)
     return text

@@ -45,10 +45,16 @@ def put_in_order(layer: QgsMapLayer, context: QgsProcessingContext) -> None:
     if wanted == places:
         return
     # A layer leaves the project with its last node, so that all copies come before the old ones go.
-    for place, origin in zip(reversed(places), reversed(wanted)):
-        group.insertChildNode(place, nodes[origin].clone())
+    copies = [nodes[origin].clone() for origin in wanted]
+    unfolded = [nodes[origin].isExpanded() for origin in wanted]
+    for place, copy in zip(reversed(places), reversed(copies)):
+        group.insertChildNode(place, copy)
     for place in places:
         group.removeChildNode(nodes[place])
+    # The view folds what is put in, and unfolds it upon a change alone.
+    for copy, is_unfolded in zip(copies, unfolded):
+        copy.setExpanded(not is_unfolded)
+        copy.setExpanded(is_unfolded)
 
 
 def _ranks(context: QgsProcessingContext) -> dict[Path, int]:

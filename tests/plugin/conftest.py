@@ -56,6 +56,7 @@ def qgis_app(profile):
     os.environ["QGIS_CUSTOM_CONFIG_PATH"] = str(profile)
     # The user's own models and environment are none of the tests' business.
     os.environ["XDG_DATA_HOME"] = str(profile / "data")
+    os.environ.pop("FERD_MODELS", None)
     from qgis.core import QgsApplication
 
     app = QgsApplication([], True, str(profile))

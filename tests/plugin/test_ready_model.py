@@ -121,4 +121,6 @@ def test_loaded_results_are_styled(provider, scene, tmp_path):
     layers = {layer.source().split("|")[0]: layer for layer in QgsProject.instance().mapLayers().values()}
     assert layers[outputs["detect:SCORES"]].renderer().type() == "singlebandpseudocolor"
     assert layers[outputs["threshold:POLYGONS"]].labelsEnabled()
+    order = [node.name() for node in QgsProject.instance().layerTreeRoot().findLayers()]
+    assert order == ["Anomaly polygons", "Anomaly score"]
     QgsProject.instance().clear()
