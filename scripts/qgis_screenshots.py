@@ -84,6 +84,7 @@ def tour() -> list[str]:
     picture("qgis-scores", settle=3.0)
     zoom_to_objects(layer)
     picture("qgis-polygons", settle=3.0)
+    picture_of_the_model()
     picture_of_options()
     return [
         f"dialog opened in {opened:.2f} s",
@@ -116,6 +117,22 @@ def zoom_to_objects(scene: QgsRasterLayer) -> None:
     view.grow(0.2 * max(extent.width(), extent.height()))
     iface.mapCanvas().setExtent(view)
     iface.mapCanvas().refresh()
+
+
+def picture_of_the_model() -> None:
+    """Take a picture of the ready model in QGIS's model designer."""
+    from processing.modeler.ModelerDialog import ModelerDialog
+
+    from ferd_qgis_plugin.paths import MODELS
+
+    designer = ModelerDialog.create() if hasattr(ModelerDialog, "create") else ModelerDialog()
+    designer.loadModel(str(MODELS["scenetopolygons"]))
+    designer.resize(1400, 640)
+    designer.show()
+    place(designer)
+    designer.move(20, 120)
+    picture("qgis-model")
+    designer.close()
 
 
 def picture_of_options() -> None:
