@@ -312,19 +312,25 @@ def test_polygons_lie_over_the_mask_over_the_scores(provider, project, scene, tm
     assert all(layer.isValid() for layer in project.mapLayers().values())
 
 
-def test_temporary_results_in_a_group_are_in_order_too(provider, project, scene, monkeypatch):
+@pytest.fixture
+def results_group(plugin):
+    """Set Processing's option that gathers results in a group, and return the group's name."""
     from processing.core.ProcessingConfig import ProcessingConfig
+
+    name = ProcessingConfig.RESULTS_GROUP_NAME
+    before = ProcessingConfig.getSetting(name)
+    ProcessingConfig.setSettingValue(name, "found")
+    yield "found"
+    ProcessingConfig.setSettingValue(name, before)
+
+
+def test_temporary_results_in_a_group_are_in_order_too(provider, project, scene, results_group):
     from processing.tools.general import runAndLoadResults
 
-    own = ProcessingConfig.getSetting
-    results = ProcessingConfig.RESULTS_GROUP_NAME
-    monkeypatch.setattr(
-        ProcessingConfig, "getSetting", lambda name, *rest: "found" if name == results else own(name, *rest)
-    )
     outputs = dict.fromkeys(("OUTPUT", "MASK_OUT", "POLYGONS"), "TEMPORARY_OUTPUT")
     runAndLoadResults(RX, {"INPUT": str(scene), "ENHANCE": False, "THRESHOLD": "count:12", **outputs})
 
-    assert order_of(project.layerTreeRoot().findGroup("found")) == READ_FROM_ABOVE
+    assert order_of(project.layerTreeRoot().findGroup(results_group)) == READ_FROM_ABOVE
     assert len(project.mapLayers()) == 4
 
 
