@@ -2,10 +2,11 @@
 # Bring ferd_qgis_plugin/i18n up to date: new texts of the sources into the .ts files, the .ts files into .qm.
 # Usage: scripts/update_translations.sh [LANGUAGE]   with a language (fr, pt_BR) its file is begun.
 # New texts are marked unfinished: translate them (Qt Linguist, or any editor), then run this again.
-# Needs pylupdate6 (pip install PyQt6; pylupdate5 does not find texts that run over several lines) and lrelease
-# (Debian and Ubuntu: apt install qttools5-dev-tools).
+# Needs pylupdate6 (scripts/setup.sh installs it with PyQt6; pylupdate5 does not find texts that run over several lines)
+# and lrelease (Debian and Ubuntu: apt install qttools5-dev-tools).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+PATH=$PWD/.venv/bin:$PATH
 
 for program in pylupdate6 lrelease; do
     command -v "$program" >/dev/null || { echo "$program is not there: see the top of this script." >&2; exit 1; }
