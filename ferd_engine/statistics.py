@@ -114,6 +114,11 @@ class Moments:
         """Largest value (n_bands,) of each band; -inf without any pixel."""
         return self._maximum.copy()
 
+    def variances(self) -> Float64Array:
+        """Return the variance (n_bands,) of each band, N - 1 in the denominator; zeros below two pixels."""
+        variances: Float64Array = self._scatter.diagonal() / max(self.count - 1, 1)
+        return variances
+
     def covariance(self) -> Float64Array:
         """Return the covariance (n_bands, n_bands) with N - 1 in the denominator, symmetric; zeros below two pixels.
 

@@ -17,7 +17,8 @@ from ..selection import kth_smallest
 from ..statistics import Float64Array, Moments
 from ..windows import Window
 from .blocks import blocks, score_valid
-from .mahalanobis import Mahalanobis, mahalanobis
+from .gross import without_gross
+from .mahalanobis import Mahalanobis, mahalanobis, tell_uncertain
 from .shrinkage import ledoit_wolf, oas
 
 COVARIANCES = "empirical, ledoit-wolf, oas, pca:K or trimmed:P"
@@ -65,12 +66,13 @@ def background(option: Covariance, cube: Cube, moments: Moments, context: RunCon
     pca:K : within the K leading principal components of the covariance. trimmed:P : mean and covariance of what
     is left without the P per cent of the pixels that lie farthest, times the factor that makes it consistent for
     normal pixels (Croux and Haesbroeck, Journal of Multivariate Analysis 71, 1999, for the minimum covariance
-    determinant).
+    determinant). Gross pixels are left out where they would hide the others, `without_gross`; shrunk covariances
+    hold all pixels, as their definition has it.
     """
     if option.kind == "empirical":
-        return mahalanobis(moments, context)
+        return _of_all(cube, moments, context)
     if option.kind == "pca":
-        return _leading(moments, int(option.value), context)
+        return _leading(cube, moments, int(option.value), context)
     if option.kind == "trimmed":
         return _trimmed(cube, moments, option.value / 100.0, context)
     count, n_bands = moments.count, moments.n_bands
@@ -86,7 +88,19 @@ def background(option: Covariance, cube: Cube, moments: Moments, context: RunCon
     return Mahalanobis(moments.mean, covariance)
 
 
-def _leading(moments: Moments, n_components: int, context: RunContext) -> Mahalanobis:
+def _of_all(cube: Cube, moments: Moments, context: RunContext) -> Mahalanobis:
+    """Return the distance to all pixels, or to those that are not gross; tells where it is uncertain."""
+    distance = Mahalanobis(moments.mean, moments.covariance())
+    if distance.rank < moments.n_bands:
+        rest = without_gross(cube, moments, context)
+        if rest is not moments:
+            return _of_all(cube, rest, context)
+    tell_uncertain(distance, moments, context)
+    return distance
+
+
+def _leading(cube: Cube, moments: Moments, n_components: int, context: RunContext) -> Mahalanobis:
+    moments = without_gross(cube, moments, context)
     distance = Mahalanobis.of_components(moments.mean, moments.covariance(), n_components)
     if distance.rank < n_components:
         context.warn(
@@ -111,7 +125,7 @@ def _fourth_powers(cube: Cube, mean: Float64Array, context: RunContext) -> float
 def _trimmed(cube: Cube, moments: Moments, left_out: float, context: RunContext) -> Mahalanobis:
     """Return the distance to what is left without the farthest part of the pixels; reads the cube twice."""
     kept = max(math.ceil((1.0 - left_out) * moments.count), 1)
-    first = mahalanobis(moments, context)
+    first = _of_all(cube, moments, context)
     rest = Moments(cube.n_bands)
     distances = context.scratch_cube(cube.n_rows, cube.n_cols, 1)
     progress = ProgressSpan(context.progress, 0.0, 0.5)

@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ..context import RunContext
-from ..cube import BoolArray, Cube, CubeWithBackground, Float32Array, ScoreSink
+from ..cube import BoolArray, Cube, CubeWithBackground, Float32Array, ScoreSink, background_of
 from ..errors import InputError, UsageError
 from ..parallel import Threads, threads
 from ..progress import ProgressSpan
@@ -17,6 +17,7 @@ from ..statistics import Float64Array, Moments
 from ..windows import Window, shifted, tiles
 from .covariance import Covariance, parse_covariance
 from .distribution import ScoreDistribution
+from .gross import without_gross
 from .mahalanobis import Mahalanobis
 from .registry import DetectorInfo
 from .ring_rows import RingTile, ring_distances
@@ -40,9 +41,10 @@ class Lrx:
     Reed and Yu (1990) with a guard window. The ring is the outer window without the inner one; both are shifted inside
     at the image's edge, so that every ring has the same number of pixels, as in Spectral Python's `rx(window=...)`.
     Invalid pixels take part in no ring; with a background given, its pixels alone take part in rings and in the whole
-    image's mean and covariance. Except with pca:K the scores do not depend on an affine scaling of each band. A ring of
-    fewer than two pixels, or without variance, gives its place to the whole image. Arithmetic is float64, the scores
-    are float32; they do not depend on the memory budget.
+    image's mean and covariance, from which gross pixels are left out where they hide the others (`without_gross`).
+    Except with pca:K the scores do not depend on an affine scaling of each band. A ring of fewer than two pixels, or
+    without variance, gives its place to the whole image. Arithmetic is float64, the scores are float32; they do not
+    depend on the memory budget.
 
     Parameters
     ----------
@@ -75,7 +77,8 @@ class Lrx:
         """Write the scores, as `Detector.score` says; reads the cube once, and the border of each tile again."""
         if moments.count == 0:
             raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
-        scene = _Scene(cube, moments, parse_covariance(self.covariance))
+        option = parse_covariance(self.covariance)
+        scene = _Scene(cube, without_gross(background_of(cube), moments, context), option)
         rings = self._rings(scene)
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         done, total = 0, cube.n_rows * cube.n_cols

@@ -113,6 +113,12 @@ def mahalanobis(moments: Moments, context: RunContext, factor: float = 1.0) -> M
     The covariance is taken times `factor`.
     """
     background = Mahalanobis(moments.mean, factor * moments.covariance())
+    tell_uncertain(background, moments, context)
+    return background
+
+
+def tell_uncertain(background: Mahalanobis, moments: Moments, context: RunContext) -> None:
+    """Warn where the pixels that `moments` saw are too few or dependent for their distance."""
     if background.rank < moments.n_bands:
         context.warn(
             f"The covariance of {moments.n_bands} bands and {moments.count} pixels has only rank {background.rank}: "
@@ -123,7 +129,6 @@ def mahalanobis(moments: Moments, context: RunContext, factor: float = 1.0) -> M
             f"{moments.count} pixels are fewer than {PIXELS_PER_BAND} per band ({moments.n_bands} bands): the "
             "covariance is uncertain; take fewer bands or a larger scene."
         )
-    return background
 
 
 def _inverse_cholesky(correlation: Float64Array) -> Float64Array | None:

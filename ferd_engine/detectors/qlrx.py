@@ -9,17 +9,18 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ..context import RunContext
-from ..cube import BoolArray, Cube, CubeWithBackground, ScoreSink
+from ..cube import BoolArray, Cube, CubeWithBackground, ScoreSink, background_of
 from ..errors import InputError
 from ..parallel import threads
 from ..progress import ProgressSpan
 from ..statistics import Float64Array, Moments
 from ..windows import Window
 from .distribution import ScoreDistribution
+from .gross import GROSS_DEVIATIONS, without_gross
 from .mahalanobis import Mahalanobis
 from .registry import DetectorInfo
 from .ring_tiles import ring_tiles
-from .rings import DualWindow
+from .rings import DualWindow, shifted_interval
 from .summed_area import SummedArea
 
 INNER_PX = 11
@@ -77,6 +78,7 @@ class Qlrx:
                 f"The image of {cube.n_rows} x {cube.n_cols} pixels lies within the inner window of {rings.inner}: "
                 "give a smaller --inner, or take the detector grx."
             )
+        moments = without_gross(background_of(cube), moments, context)
         directions = Mahalanobis.of_components(moments.mean, moments.covariance(), cube.n_bands)
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         done, total, n_lonely = 0, cube.n_rows * cube.n_cols, 0
@@ -145,8 +147,11 @@ class _Tile(NamedTuple):
         coordinates = np.ascontiguousarray(self.coordinates[:, :, group])
         ringed = coordinates if self.taken.all() else np.where(self.taken[:, :, None], coordinates, 0.0)
         counts = np.maximum(self.counts, 2.0)
-        means = self._ring_sums(ringed) / counts
-        variances = self._ring_sums(np.square(ringed))
+        # In the sums over the whole reach their squares would take the last digits of all others'.
+        lengths = np.abs(ringed).max(axis=2)
+        gross = [(row, col) for row, col in np.argwhere(lengths > GROSS_DEVIATIONS).tolist()]
+        means = self._ring_sums(ringed, gross) / counts
+        variances = self._ring_sums(np.square(ringed), gross)
         variances -= counts * means**2
         variances /= counts - 1.0
         np.maximum(variances, LEAST_VARIANCE, out=variances)
@@ -157,11 +162,39 @@ class _Tile(NamedTuple):
         distances: Float64Array = means.sum(axis=2)
         return distances
 
-    def _ring_sums(self, values: Float64Array) -> Float64Array:
+    def _ring_sums(self, values: Float64Array, gross: list[tuple[int, int]]) -> Float64Array:
+        """Return the sums (rows, cols, n) over the rings of values; those of gross pixels are added one by one."""
+        apart = [values[pixel].copy() for pixel in gross]
+        for pixel in gross:
+            values[pixel] = 0.0
         area = SummedArea(values, self.reach, self.image)
         sums = area.windows(self.core, self.rings.outer)
         sums -= area.windows(self.core, self.rings.inner)
+        for (row, col), value in zip(gross, apart):
+            values[row, col] = value
+            outer = self._holders(row, col, self.rings.outer)
+            inner = self._holders(row, col, self.rings.inner)
+            sums[np.ix_(*outer)] += value
+            sums[np.ix_(*inner)] -= value
         return sums
+
+    def _holders(self, row: int, col: int, side: int) -> tuple[list[int], list[int]]:
+        """Return the rows and the columns of the core whose windows hold a pixel of the reach."""
+        row, col = row + self.reach.row_start, col + self.reach.col_start
+        return (
+            _holding(row, side, self.image[0], range(self.core.row_start, self.core.row_stop)),
+            _holding(col, side, self.image[1], range(self.core.col_start, self.core.col_stop)),
+        )
+
+
+def _holding(position: int, side: int, length: int, places: range) -> list[int]:
+    """Return which of some places have `position` in their window."""
+    near = range(max(position - side, places.start), min(position + side + 1, places.stop))
+    return [
+        place - places.start
+        for place in near
+        if (window := shifted_interval(place, side, length)).start <= position < window.stop
+    ]
 
 
 INFO = DetectorInfo(

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import qr, solve_triangular
 
 from ..lapack import cholesky
 from ..statistics import Float64Array
-from .mahalanobis import Mahalanobis
+from .mahalanobis import RELATIVE_CUTOFF, Mahalanobis
 from .shrinkage import ledoit_wolf, oas
 
 # Smallest pivot, as a part of the largest sum of squares since the sums' last start, that leaves six digits.
 SMALLEST_PIVOT = 1e-7
+# A ring's pixel so many times as long as half of the others are hides them in the ring's covariance.
+GROSS_LENGTH = 1e3
 # A full shrinkage stays below 1 by this, so that one formula serves; the distances' relative error is as large.
 _SHRINKAGE_GAP = 1e-9
 
 
-def distances_from_sums(kind: str, pixels: Float64Array, sums: Float64Array, largest: Float64Array) -> Float64Array:
+def distances_from_sums(
+    kind: str, pixels: Float64Array, sums: Float64Array, largest: Float64Array, largest_fourth: Float64Array
+) -> Float64Array:
     """Return squared distances (m,) of pixels (m, p) to m rings, NaN where rounding cost more than last digits.
 
     `sums` (m, p + 2, p + 2), overwritten: those of (1, x, q) (1, x, q)^T over the pixels x of a ring, q = |x|^2, upper
-    triangles with zeros below. `largest` (m,) is the largest sum of squares of a coordinate since their start. `kind`
-    is empirical (N - 1), ledoit-wolf or oas (`shrinkage`).
+    triangles with zeros below. `largest` (m,) is the largest sum of squares of a coordinate since their start,
+    `largest_fourth` (m,) that of the fourth powers of the lengths. `kind` is empirical (N - 1), ledoit-wolf or oas
+    (`shrinkage`).
 
     With S the sum of x x^T, s that of x and n pixels, the Cholesky factor of [[n, s^T], [s, S + r I]] holds that of
     S - s s^T / n + r I, the scatter around the ring's mean with a ridge r: no mean is subtracted from a matrix. With
@@ -28,9 +34,13 @@ def distances_from_sums(kind: str, pixels: Float64Array, sums: Float64Array, lar
     """
     diagonals = np.einsum("mii->mi", sums)
     counts = diagonals[:, 0].copy()
+    usable = counts >= 2.0
     if kind == "empirical":
         factors = counts - 1.0
     else:
+        # Beside what has left, the sums that the shrinkage follows from must keep their digits too.
+        usable &= diagonals[:, 1:-1].max(axis=1) > SMALLEST_PIVOT * largest
+        usable &= diagonals[:, -1] > SMALLEST_PIVOT * largest_fourth
         shrinkage, level = _shrinkage(kind, sums, np.maximum(counts, 1.0))
         shrinkage = np.minimum(shrinkage, 1.0 - _SHRINKAGE_GAP)
         diagonals[:, 1:-1] += (counts * shrinkage * level / (1.0 - shrinkage))[:, None]
@@ -39,7 +49,6 @@ def distances_from_sums(kind: str, pixels: Float64Array, sums: Float64Array, lar
     sums[:, 1:-1, -1] = pixels
     # The last pivot is not asked for; this keeps it positive wherever the others are.
     diagonals[:, -1] = np.inf
-    usable = counts >= 2.0
     for index in np.flatnonzero(usable):
         usable[index] = cholesky(sums[index])
     usable &= (diagonals[:, 1:-1].min(axis=1) ** 2) > SMALLEST_PIVOT * largest
@@ -96,6 +105,33 @@ def distance_from_pixels(kind: str, pixel: Float64Array, ring: Float64Array) -> 
     """
     if len(ring) < 2:
         return 0.0, 0
+    if kind == "empirical" and len(ring) > ring.shape[1]:
+        squared = _beside_gross(pixel, ring)
+        if squared is not None:
+            return squared, ring.shape[1]
     mean = ring.mean(axis=0)
     distance = Mahalanobis(mean, shrunk_covariance(kind, ring - mean))
     return float(distance.distances(pixel[None])[0]), distance.rank
+
+
+def _beside_gross(pixel: Float64Array, ring: Float64Array) -> float | None:
+    """Return the squared distance of a pixel (p,) to a ring (n, p) that holds far longer pixels; None without such.
+
+    The covariance of such a ring has lost what its other pixels say. With the rows a = (1, x - origin) of the ring as A
+    and that of the pixel, the squared distance is (n - 1) (a^T (A^T A)^-1 a - 1 / n), for which the triangle R of A's
+    QR factors serves: with rows in falling order and pivoting of the columns each row keeps its own digits, whatever
+    the others' length (Cox and Higham, Stability of Householder QR factorization for weighted least squares, 1998).
+    The rank is that of the rows brought to one length, as no scaling of rows changes it; None where it is short.
+    """
+    origin = np.median(ring, axis=0)
+    rows = np.column_stack([np.ones(len(ring)), ring - origin])
+    lengths = np.abs(rows).max(axis=1)
+    if lengths.max() < GROSS_LENGTH * np.median(lengths):
+        return None
+    levelled = rows / lengths[:, None]
+    if np.linalg.matrix_rank(levelled / np.linalg.norm(levelled, axis=0), tol=RELATIVE_CUTOFF**0.5) < rows.shape[1]:
+        return None
+    triangle, order = qr(rows[np.argsort(-lengths, kind="stable")], mode="r", pivoting=True)
+    solved = solve_triangular(triangle[: rows.shape[1]], np.append(1.0, pixel - origin)[order], trans="T")
+    count = len(ring)
+    return float(max((count - 1) * (solved @ solved - 1.0 / count), 0.0))

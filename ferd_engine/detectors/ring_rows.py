@@ -9,6 +9,7 @@ import numpy as np
 from ..cube import BoolArray
 from ..statistics import Float64Array
 from ..windows import Window
+from .gross import GROSS_DEVIATIONS
 from .ring_covariance import distance_from_pixels, distances_from_sums
 from .ring_sums import RingSums
 from .rings import DualWindow, shifted_interval
@@ -65,7 +66,9 @@ def ring_distances(kind: str, tile: RingTile, part: Window) -> RingDistances:
     values = np.empty(part.shape)
     for index, col in enumerate(range(part.col_start, part.col_stop)):
         sliding.store(col, sums)
-        values[:, index] = distances_from_sums(kind, pixels[:, index] - origin, sums, sliding.largest)
+        values[:, index] = distances_from_sums(
+            kind, pixels[:, index] - origin, sums, sliding.largest, sliding.largest_fourth
+        )
     ranks: dict[tuple[int, int], int] = {}
     for row, index in np.argwhere(np.isnan(values)).tolist():
         ring = tile.ring(part.row_start + row, part.col_start + index)
@@ -76,6 +79,9 @@ def ring_distances(kind: str, tile: RingTile, part: Window) -> RingDistances:
 
 
 def _mean(coordinates: Float64Array, background: BoolArray) -> Float64Array:
+    """Return the mean (p,) of the background pixels, without gross ones: they would take it far from all others."""
+    if max(coordinates.max(), -coordinates.min()) > GROSS_DEVIATIONS:
+        background = background & (np.abs(coordinates).max(axis=2) <= GROSS_DEVIATIONS)
     taken = coordinates if background.all() else coordinates[background][:, np.newaxis]
     mean: Float64Array = taken.sum(axis=(0, 1)) / max(int(background.sum()), 1)
     return mean

@@ -85,6 +85,12 @@ class RingSums:
         largest: Float64Array = np.maximum.accumulate(self._largest)
         return largest
 
+    @property
+    def largest_fourth(self) -> Float64Array:
+        """The largest sum of the fourth powers of the lengths (rows,), likewise."""
+        largest: Float64Array = np.maximum.accumulate(self._largest_fourth)
+        return largest
+
     def _start(self, outer: Interval, inner: Interval, sums: Float64Array) -> None:
         columns = self._columns[outer.start - self._left : outer.stop - self._left]
         middle = slice(inner.start - outer.start, inner.stop - outer.start)
