@@ -51,7 +51,7 @@ def region_mask(
     )
     mask.SetGeoTransform(raster.GetGeoTransform())
     mask.SetProjection(raster.GetProjection())
-    outlines = _outlines(region, transform, feedback)
+    outlines = _outlines(region, transform, mask.GetSpatialRef(), feedback)
     gdal.RasterizeLayer(mask, [1], outlines.GetLayer(0), burn_values=[1])
     mask.FlushCache()
     highest = mask.GetRasterBand(1).ComputeRasterMinMax(False)[1]
@@ -76,7 +76,10 @@ def to_raster(
 
 
 def _outlines(
-    region: QgsProcessingFeatureSource, transform: QgsCoordinateTransform, feedback: QgsProcessingFeedback
+    region: QgsProcessingFeatureSource,
+    transform: QgsCoordinateTransform,
+    reference: Any,
+    feedback: QgsProcessingFeedback,
 ) -> Any:
     """Return a dataset in memory with the polygons in the raster's projection."""
     from osgeo import ogr
@@ -84,7 +87,7 @@ def _outlines(
     # From GDAL 3.11 on the driver for rasters in memory takes vectors too, and the other one goes.
     driver = ogr.GetDriverByName("Memory") or ogr.GetDriverByName("MEM")
     dataset = driver.CreateDataSource("region")
-    layer = dataset.CreateLayer("region", None, ogr.wkbUnknown)
+    layer = dataset.CreateLayer("region", reference, ogr.wkbUnknown)
     for found in region.getFeatures():
         if feedback.isCanceled():
             raise engine("errors").Cancelled("The run was cancelled; nothing was written.")

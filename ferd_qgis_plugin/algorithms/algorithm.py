@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgis.core import QgsProcessingAlgorithm, QgsProcessingParameterDefinition
+from qgis.core import QgsProcessingAlgorithm, QgsProcessingContext, QgsProcessingParameterDefinition
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
 
 from ..engine import missing_packages
 from ..help.page import HELP_URL, AlgorithmHelp
 from ..paths import icon_path
+from .parameters import with_gdal_names
 
 translate = QCoreApplication.translate
 
@@ -67,6 +68,10 @@ class FerdAlgorithm(QgsProcessingAlgorithm):
         for definition in self.definitions():
             definition.setHelp(texts[definition.name()])
             self.addParameter(definition)
+
+    def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
+        fits, reason = super().checkParameterValues(with_gdal_names(parameters, context), context)
+        return bool(fits), str(reason)
 
     def canExecute(self) -> tuple[bool, str]:
         missing = missing_packages()

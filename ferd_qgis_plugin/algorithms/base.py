@@ -110,7 +110,7 @@ class EngineAlgorithm(FerdAlgorithm):
     def engine_options(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
         """Return the engine's options by name, as far as both algorithms have them."""
         model = self.parameterAsString(parameters, p.MODEL, context).strip()
-        mask = self.parameterAsRasterLayer(parameters, p.MASK, context)
+        mask = p.raster_layer(self, parameters, p.MASK, context)
         return {
             "model": None if model in ("", AUTO_MODEL) else model,
             "bands": self.parameterAsString(parameters, p.BANDS, context).strip() or None,
@@ -164,7 +164,7 @@ class EngineAlgorithm(FerdAlgorithm):
 
     def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsRasterLayer:
         """Take over input and options; raise `UnusableLayerError` or a `FerdError` where they cannot work."""
-        layer = self.parameterAsRasterLayer(parameters, p.INPUT, context)
+        layer = p.raster_layer(self, parameters, p.INPUT, context)
         if layer is None:
             raise UnusableLayerError(self.invalidRasterError(parameters, p.INPUT))
         self._input_path = gdal_path(layer)

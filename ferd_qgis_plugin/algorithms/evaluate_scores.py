@@ -23,7 +23,7 @@ from ..help.page import AlgorithmHelp
 from ..regions import region_mask, to_raster
 from ..source import UnusableLayerError, gdal_source
 from .algorithm import FerdAlgorithm
-from .parameters import INPUT
+from .parameters import INPUT, raster_layer
 
 translate = QCoreApplication.translate
 
@@ -116,10 +116,10 @@ class EvaluateScores(FerdAlgorithm):
 
     def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         """Take over the layers; raise `UnusableLayerError` where they cannot work."""
-        scores = self.parameterAsRasterLayer(parameters, INPUT, context)
+        scores = raster_layer(self, parameters, INPUT, context)
         if scores is None:
             raise UnusableLayerError(self.invalidRasterError(parameters, INPUT))
-        truth = self.parameterAsRasterLayer(parameters, TRUTH, context)
+        truth = raster_layer(self, parameters, TRUTH, context)
         polygons = self.parameterAsSource(parameters, TARGETS, context)
         for layer in (scores, truth):
             if layer is not None and layer.bandCount() != 1:

@@ -16,11 +16,13 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
     QgsProcessingUtils,
+    QgsRasterLayer,
 )
 from qgis.PyQt.QtCore import QCoreApplication
 
 from ..choices import AUTO_MODEL, BACKENDS, BAND_SELECTIONS, DEFAULT_MEMORY_MIB, DEVICES, MIN_MEMORY_MIB, SCALINGS
 from ..compat import ADVANCED, VECTOR_POLYGON
+from ..source import UnusableLayerError
 
 translate = QCoreApplication.translate
 
@@ -36,6 +38,8 @@ BACKEND = "BACKEND"
 DEVICE = "DEVICE"
 OUTPUT = "OUTPUT"
 
+# How names begin that are no paths of files.
+_GDAL_NAMES = ("/vsi", "GPKG:", "NETCDF:", "HDF5:")
 _MODEL_WIDGET = "ferd_qgis_plugin.model_widget.ModelWidgetWrapper"
 
 
@@ -94,6 +98,36 @@ def as_advanced(definition: QgsProcessingParameterDefinition) -> QgsProcessingPa
     """Return the parameter, moved to the folded part of the dialog."""
     definition.setFlags(definition.flags() | ADVANCED)
     return definition
+
+
+def raster_layer(
+    algorithm: QgsProcessingAlgorithm, parameters: dict[str, Any], name: str, context: QgsProcessingContext
+) -> QgsRasterLayer | None:
+    """Return the raster of a parameter, None where it is not given.
+
+    Raises `UnusableLayerError` where what is given is no raster: a mask that is not found must not be passed over.
+    """
+    parameters = with_gdal_names(parameters, context)
+    layer = algorithm.parameterAsRasterLayer(parameters, name, context)
+    if layer is None and parameters.get(name) not in (None, ""):
+        raise UnusableLayerError(algorithm.invalidRasterError(parameters, name))
+    return layer
+
+
+def with_gdal_names(parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
+    """Return the parameters with layers in place of names like `/vsizip/...` and `GPKG:file:table`.
+
+    Processing takes a text for a file's path and finds none there; GDAL does.
+    """
+    found = dict(parameters)
+    for name, given in parameters.items():
+        if isinstance(given, str) and given.startswith(_GDAL_NAMES):
+            layer = QgsRasterLayer(given, given.rpartition("/")[2], "gdal")
+            if layer.isValid():
+                # Which holds it as long as the run lasts.
+                context.temporaryLayerStore().addMapLayer(layer)
+                found[name] = layer
+    return found
 
 
 def wants(parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> bool:

@@ -13,7 +13,6 @@ from qgis.core import (
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterString,
-    QgsRasterLayer,
     QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import QCoreApplication
@@ -93,10 +92,10 @@ class RxAnomalyDetection(EngineAlgorithm):
 
     def _background(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str | None:
         """Return the background raster, or a placeholder for polygons, which become one when the run begins."""
-        layer = self.parameterAsLayer(parameters, BACKGROUND, context)
-        if isinstance(layer, QgsRasterLayer):
-            return gdal_source(layer)
-        return "background.tif" if isinstance(layer, QgsVectorLayer) else None
+        if isinstance(self.parameterAsLayer(parameters, BACKGROUND, context), QgsVectorLayer):
+            return "background.tif"
+        layer = p.raster_layer(self, parameters, BACKGROUND, context)
+        return None if layer is None else gdal_source(layer)
 
     def run_changes(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback

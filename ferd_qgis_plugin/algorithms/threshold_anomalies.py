@@ -105,7 +105,7 @@ class ThresholdAnomalies(FerdAlgorithm):
 
     def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         """Take over the input and the options; raise `UnusableLayerError` or a `FerdError` where they cannot work."""
-        layer = self.parameterAsRasterLayer(parameters, p.INPUT, context)
+        layer = p.raster_layer(self, parameters, p.INPUT, context)
         if layer is None:
             raise UnusableLayerError(self.invalidRasterError(parameters, p.INPUT))
         if layer.bandCount() != 1:
@@ -120,5 +120,5 @@ class ThresholdAnomalies(FerdAlgorithm):
         engine("options").DetectOptions(**self._options)
         if not self._options["mask_out"] and not self._options["polygons"]:
             raise UnusableLayerError(translate("FERD", "Nothing would be made: choose the mask, the polygons or both."))
-        spectra = self.parameterAsRasterLayer(parameters, SPECTRA, context)
+        spectra = p.raster_layer(self, parameters, SPECTRA, context)
         self._options["spectra"] = None if spectra is None else gdal_source(spectra)

@@ -199,3 +199,25 @@ def test_a_layer_without_edits_is_its_path(part, layer, scene):
     layer.setCustomProperty("other", 0)
 
     assert part("source").gdal_source(layer) == str(scene)
+
+
+def test_names_that_gdal_alone_knows_are_taken_as_text(provider, scene, tmp_path, read_raster):
+    with zipfile.ZipFile(tmp_path / "scenes.zip", "w") as archive:
+        archive.write(scene, "inside.tif")
+    inside = f"/vsizip/{tmp_path}/scenes.zip/inside.tif"
+
+    output = run(INPUT=inside, BANDS="1-20", MASK=inside)
+
+    np.testing.assert_array_equal(read_raster(output), read_raster(run(INPUT=str(scene), BANDS="1-20")))
+
+
+@pytest.mark.parametrize("name", ["INPUT", "MASK", "BACKGROUND", "REGION"])
+@pytest.mark.parametrize("missing", ["/nowhere/mask.tif", "/vsizip/nowhere.zip/mask.tif", "GPKG:/nowhere.gpkg:mask"])
+def test_a_layer_that_is_not_found_is_refused_and_never_passed_over(provider, scene, name, missing):
+    from qgis.core import QgsProcessingContext
+
+    given = {"INPUT": str(scene), "ENHANCE": False, "OUTPUT": "TEMPORARY_OUTPUT", name: missing}
+    fits, reason = provider.algorithm("rxanomalydetection").checkParameterValues(given, QgsProcessingContext())
+
+    assert not fits
+    assert name in reason or missing in reason
