@@ -100,6 +100,10 @@ class RxAnomalyDetection(EngineAlgorithm):
     def run_changes(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
+        chosen = {"preset": self._options.preset, **self._options.detector_options()}
+        told = ", ".join(f"{name} {value}" for name, value in chosen.items() if value is not None)
+        if told:
+            feedback.pushInfo(translate("FERD", "Options of the detector: {options}").format(options=told))
         changes = super().run_changes(parameters, context, feedback)
         if isinstance(self.parameterAsLayer(parameters, BACKGROUND, context), QgsVectorLayer):
             polygons = self.parameterAsSource(parameters, BACKGROUND, context)

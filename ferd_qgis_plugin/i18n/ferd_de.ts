@@ -175,6 +175,10 @@
         <translation>Hintergrund (Raster oder Polygone)</translation>
     </message>
     <message>
+        <source>Options of the detector: {options}</source>
+        <translation>Optionen des Detektors: {options}</translation>
+    </message>
+    <message>
         <source>Block side of SLRX (pixels)</source>
         <translation>Blockseite von SLRX (Pixel)</translation>
     </message>

@@ -79,6 +79,10 @@ def test_a_preset_stands_for_its_detector(provider, scene, tmp_path, read_raster
 
     np.testing.assert_array_equal(read_raster(result["OUTPUT"]), read_raster(tmp_path / "e.tif"))
     assert any("fusion" in line for line in feedback.infos)
+    told = next(line for line in feedback.infos if line.startswith("Options of the detector: "))
+    assert told.startswith("Options of the detector: preset best, ")
+    assert "components raw:grx:trimmed:5," in told
+    assert "outer 21" in told
 
 
 def test_components_of_a_fusion(provider, scene, tmp_path, read_raster):
