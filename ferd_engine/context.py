@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .accelerator import Accelerator
 from .cube import FLOAT32, ScratchCube
 from .progress import Progress, ProgressSpan, SilentProgress
 
@@ -23,6 +24,7 @@ class RunContext:
 
     `budget_bytes` is what all live arrays of the run together may take; `held_bytes` is what cubes that stay in
     memory already took of it. Scratch files go to `scratch_folder`; without one every scratch cube stays in memory.
+    `accelerator` is the GPU that detectors may use.
     """
 
     budget_bytes: int = 1 << 30
@@ -30,6 +32,7 @@ class RunContext:
     scratch_folder: Path | None = None
     warnings: list[str] = field(default_factory=list)
     held_bytes: int = 0
+    accelerator: Accelerator | None = None
     _scratch: list[ScratchCube] = field(default_factory=list)
 
     @property

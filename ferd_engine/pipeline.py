@@ -9,6 +9,7 @@ from typing import Callable
 
 import numpy as np
 
+from .accelerator import open_accelerator
 from .background import BackgroundCube, background_moments
 from .bands import Selection, candidates, pick_bands
 from .context import RunContext
@@ -133,6 +134,7 @@ def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, conte
             f"The detector {options.detector!r} with these options takes its background from around each pixel, so a "
             "background of the image is of no use to it: drop it, or leave pixels out altogether with --mask."
         )
+    context.accelerator = context.accelerator or open_accelerator(options.backend, options.device)
     with ExitStack() as opened:
         flags = None
         if options.background is not None:
@@ -212,7 +214,7 @@ def _scan_raw(source: Source, options: EnhanceOptions, context: RunContext) -> S
 
 def _store_enhanced(enhancer: Enhancer, store: ScratchCube, n_bands: int, context: RunContext) -> Moments:
     """Run FEN once over the image into `store`, NaN where invalid; return the moments of the enhanced pixels."""
-    moments = Moments(n_bands)
+    moments = Moments(n_bands, context.accelerator)
     # The scratch cube takes rows as they come.
     with (
         threads(),

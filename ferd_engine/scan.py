@@ -109,7 +109,8 @@ def _pass(
         value_range: ValueRange | TailRange | None = None
         if scaling is not None and numbers:
             value_range = TailRange(n_values_at_most) if scaling == "percentile" else ValueRange()
-        return Tally(len(numbers), len(suspects), value_range, Moments(len(numbers)) if with_moments else None)
+        moments = Moments(len(numbers), context.accelerator)
+        return Tally(len(numbers), len(suspects), value_range, moments if with_moments else None)
 
     with threads() as pool, ExitStack() as stack:
         ranges = _row_ranges(source, pool.count if n_values_at_most >= _VALUES_FOR_THREADS else 1)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .accelerator import Accelerator
 from .lapack import add_gram, column_means
 from .parallel import thread_count, threads
 
@@ -22,6 +23,9 @@ _PART_VALUES = 1 << 17
 # Fewer parts than this are not worth the start of threads.
 _PARTS_PER_THREAD = 4
 
+# What goes to an accelerator at once.
+_DEVICE_VALUES = 1 << 24
+
 
 class Moments:
     """First and second moments of pixels of `n_bands` bands, added in parts of any size and order.
@@ -30,9 +34,12 @@ class Moments:
     formulae and a pairwise algorithm for computing sample variances", 1979, eq. 2.1): the scatter matrix grows by
     positive semi-definite terms alone, so nothing cancels, whatever the offset. For n = 2 + 2 pixels 1, 3 | 5, 7 of one
     band: scatter 2 + 2, means 2 and 6, merged 4 + (2 * 2 / 4) * (6 - 2)**2 = 20 = 3 * variance.
+
+    With an accelerator, that one makes the sums of each part.
     """
 
-    def __init__(self, n_bands: int) -> None:
+    def __init__(self, n_bands: int, accelerator: Accelerator | None = None) -> None:
+        self._accelerator = accelerator
         self.n_bands = n_bands
         self.count = 0
         # The mean is kept as a pixel and the distance from it: beside a large offset its last digits would be lost.
@@ -50,6 +57,9 @@ class Moments:
 
     def add(self, pixels: NDArray[np.floating[Any]]) -> None:
         """Add pixels (n, n_bands), float32 or float64, finite; n may be 0."""
+        if self._accelerator is not None and len(pixels):
+            self._take(self._accelerator, pixels)
+            return
         if pixels.size < 2 * _PARTS_PER_THREAD * _PART_VALUES:
             self._add(pixels)
             return
@@ -58,6 +68,15 @@ class Moments:
             pool.map(lambda job: job[0]._add(job[1]), list(zip(lanes, np.array_split(pixels, pool.count))))
             for lane in lanes[1:]:
                 self.merge(lane)
+
+    def _take(self, accelerator: Accelerator, pixels: NDArray[np.floating[Any]]) -> None:
+        step = max(_DEVICE_VALUES // self.n_bands, 1)
+        for start in range(0, len(pixels), step):
+            sums = accelerator.sums(pixels[start : start + step])
+            part = Moments(self.n_bands)
+            part.count, part._origin = sums.n_pixels, sums.mean
+            part._scatter, part._minimum, part._maximum = np.triu(sums.scatter), sums.minimum, sums.maximum
+            self.merge(part)
 
     def _add(self, pixels: NDArray[np.floating[Any]]) -> None:
         step = max(_PART_VALUES // self.n_bands, 1)

@@ -79,7 +79,7 @@ class Grx:
         with closing(one_ahead(cube.read, blocks(cube, bytes_per_pixel, context.free_bytes // 2))) as read:
             for window, block in read:
                 progress.step(window.row_start / cube.n_rows, "GRX")
-                sink.write(window, score_valid(*block, distance.distances))
+                sink.write(window, score_valid(*block, lambda pixels: distance.distances(pixels, context.accelerator)))
         progress.step(1.0, "GRX")
         return None if option.kind in ("ledoit-wolf", "oas") else ScoreDistribution(max(distance.rank, 1))
 

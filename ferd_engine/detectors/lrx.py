@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from ..accelerator import Accelerator
 from ..context import RunContext
 from ..cube import BoolArray, Cube, CubeWithBackground, Float32Array, ScoreSink, background_of
 from ..errors import InputError, UsageError
@@ -78,7 +79,7 @@ class Lrx:
         if moments.count == 0:
             raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
         option = parse_covariance(self.covariance)
-        scene = _Scene(cube, without_gross(background_of(cube), moments, context), option)
+        scene = _Scene(cube, without_gross(background_of(cube), moments, context), option, context.accelerator)
         rings = self._rings(scene)
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         done, total = 0, cube.n_rows * cube.n_cols
@@ -136,6 +137,7 @@ class _Scene:
     cube: Cube
     moments: Moments
     option: Covariance
+    accelerator: Accelerator | None = None
     n_lonely: int = 0
     n_deficient: int = 0
     image: Mahalanobis = field(init=False)
@@ -155,7 +157,7 @@ class _Scene:
         """Return coordinates (rows, cols, n_dims) of values (rows, cols, bands)."""
         if self.image.rank == 0:
             return np.zeros((*values.shape[:2], 1))
-        pixels = self.image.whiten(values.reshape(-1, values.shape[2]))
+        pixels = self.image.whiten(values.reshape(-1, values.shape[2]), self.accelerator)
         return pixels.reshape(*values.shape[:2], -1)
 
     def scores(self, core: Window, rings: DualWindow, pool: Threads) -> Iterator[tuple[Window, Float32Array]]:
@@ -186,7 +188,7 @@ class _Scene:
         known = valid[place]
         if not known.any():
             return _Job(np.zeros(known.shape), 0, 0)
-        squared, ranks = ring_distances(self.kind, tile, part)
+        squared, ranks = ring_distances(self.kind, tile, part, self.accelerator)
         short = [pixel for pixel in ranks if known[pixel]]
         lonely = [pixel for pixel in short if ranks[pixel] == 0]
         if lonely:

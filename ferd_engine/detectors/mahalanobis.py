@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from ..accelerator import Accelerator
 from ..context import RunContext
 from ..lapack import multiply_rows, row_products
 from ..parallel import threads
@@ -65,8 +66,16 @@ class Mahalanobis:
         self._triangle = None
         self.rank = len(projection)
 
-    def distances(self, pixels: NDArray[np.floating[Any]]) -> Float64Array:
+    @property
+    def root(self) -> Float64Array:
+        """The matrix (n_bands, rank) by which `whiten` multiplies centred pixels."""
+        root: Float64Array = self._projection.T if self._triangle is None else self._triangle
+        return root
+
+    def distances(self, pixels: NDArray[np.floating[Any]], accelerator: Accelerator | None = None) -> Float64Array:
         """Return the squared distances (n,) of pixels (n, n_bands), float32 or float64."""
+        if accelerator is not None:
+            return accelerator.distances(pixels, self.mean, self.root)
         distances = np.empty(len(pixels))
         if pixels.size < 2 * _PARTS_PER_THREAD * _PART_VALUES:
             self._store_distances((pixels, distances))
@@ -85,8 +94,10 @@ class Mahalanobis:
             whitened = self._whiten(values, buffer[: len(values)])
             np.einsum("ij,ij->i", whitened, whitened, out=distances[start : start + step])
 
-    def whiten(self, pixels: NDArray[np.floating[Any]]) -> Float64Array:
+    def whiten(self, pixels: NDArray[np.floating[Any]], accelerator: Accelerator | None = None) -> Float64Array:
         """Return coordinates (n, rank) of pixels (n, n_bands), in which `distances` are squared lengths."""
+        if accelerator is not None:
+            return accelerator.whiten(pixels, self.mean, self.root)
         return self._whiten(pixels, np.empty(pixels.shape))
 
     def weights(self, pixel: Float64Array) -> Float64Array:

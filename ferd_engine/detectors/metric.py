@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import lapack as scipy_lapack
 
+from ..accelerator import Accelerator
 from ..cube import BoolArray
 from ..errors import RunError
 from ..lapack import cholesky, multiply_rows, row_gram, row_products, solve_rows
@@ -19,16 +20,20 @@ NOT_DEFINITE = (
 class Metric:
     """(x - mean)^T matrix^-1 (x - mean) by the Cholesky factor of a positive definite matrix (B, B), overwritten."""
 
-    def __init__(self, mean: Float64Array, matrix: Float64Array, *, many: bool) -> None:
-        self._mean = mean
+    def __init__(
+        self, mean: Float64Array, matrix: Float64Array, *, many: bool, accelerator: Accelerator | None = None
+    ) -> None:
+        self._mean, self._accelerator = mean, accelerator
         if not cholesky(matrix):
             raise RunError(NOT_DEFINITE)
         # For more pixels than bands the inverse factor pays: its product is three times as fast as a solution.
-        self._inverse = scipy_lapack.dtrtri(matrix.T, lower=1)[0].T if many else None
+        self._inverse = scipy_lapack.dtrtri(matrix.T, lower=1)[0].T if many or accelerator else None
         self._factor = matrix
 
     def squared(self, pixels: Float64Array) -> Float64Array:
         """Return squared distances (n,) of pixels (n, B)."""
+        if self._accelerator is not None and self._inverse is not None:
+            return self._accelerator.distances(pixels, self._mean, np.triu(self._inverse))
         rows = pixels - self._mean
         if self._inverse is None:
             solve_rows(self._factor, rows)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..accelerator import Accelerator
 from ..cube import BoolArray, Cube, Float32Array
 from ..statistics import Float64Array, Moments
 from ..windows import Window, whole
@@ -57,7 +58,8 @@ class PatchScene:
     Values are scaled to [0, 1] over the image. Only differences matter, so they are also centred on the image's mean.
     """
 
-    def __init__(self, cube: Cube, moments: Moments, side: int) -> None:
+    def __init__(self, cube: Cube, moments: Moments, side: int, accelerator: Accelerator | None = None) -> None:
+        self.accelerator = accelerator
         self.cube = cube
         self.grid = Grid(cube.n_rows, cube.n_cols, side)
         spread = float(moments.maximum.max() - moments.minimum.min())
@@ -70,7 +72,7 @@ class PatchScene:
         """Return the distance between scaled pixels and unscaled ones that went into `moments`."""
         matrix = moments.covariance() * self._scale**2
         matrix.flat[:: len(matrix) + 1] += RIDGE
-        return Metric((moments.mean - self._mean) * self._scale, matrix, many=many)
+        return Metric((moments.mean - self._mean) * self._scale, matrix, many=many, accelerator=self.accelerator)
 
     def scaled(self, values: Float32Array) -> Float64Array:
         """Return scaled float64 values of any shape (..., bands)."""

@@ -75,7 +75,7 @@ def _parts(scene: PatchScene, tile: Tile) -> list[tuple[int, Tile]]:
 
 def _row_moments(scene: PatchScene, blocks: Window, piece_pixels: int, pool: Threads) -> dict[int, Moments]:
     """Return the moments of the valid pixels of each block in a row, by column."""
-    moments = {col: Moments(scene.cube.n_bands) for col in range(blocks.col_start, blocks.col_stop)}
+    moments = {col: Moments(scene.cube.n_bands, scene.accelerator) for col in range(blocks.col_start, blocks.col_stop)}
 
     def add(part: tuple[int, Tile]) -> None:
         col, tile = part

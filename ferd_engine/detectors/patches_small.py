@@ -57,10 +57,12 @@ def _job_distances(scene: PatchScene, tile: Tile, job: Window) -> Float64Array:
     squared = np.full((*own_valid.shape, 3), np.nan)
     squared[own_valid, 2] = scene.image.squared(own[own_valid])
     blocks = _as_blocks(own, side)
-    squared[:, :, 0] = _as_strip(own_squared(blocks, _as_blocks(own_valid, side), RIDGE), side)
+    to_own = scene.accelerator.own_squared if scene.accelerator else own_squared
+    squared[:, :, 0] = _as_strip(to_own(blocks, _as_blocks(own_valid, side), RIDGE), side)
     others, others_valid = _neighbours(strip, side), _neighbours(valid, side)
     lonely = ~others_valid.any(axis=1)
-    to_others = others_squared(blocks, others, others_valid, RIDGE)
+    squared_of = scene.accelerator.others_squared if scene.accelerator else others_squared
+    to_others = squared_of(blocks, others, others_valid, RIDGE)
     squared[:, :, 1] = _as_strip(to_others, side)
     alone = np.repeat(lonely, side)
     squared[:, alone, 1] = squared[:, alone, 2]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..accelerator import Accelerator
 from ..cube import BoolArray
 from ..statistics import Float64Array
 from ..windows import Window
@@ -36,6 +38,16 @@ class RingTile(NamedTuple):
         ring: Float64Array = self.coordinates[place][taken]
         return ring
 
+    def places(self, row: int, col: int) -> NDArray[np.intp]:
+        """Return where the pixels of a ring lie in the window, counted row by row; the same number for each ring."""
+        outer = _square(row, col, self.rings.outer, self.image)
+        taken = np.ones(outer.shape, dtype=bool)
+        taken[_square(row, col, self.rings.inner, self.image).within(outer)] = False
+        rows, cols = np.nonzero(taken)
+        top, left = outer.row_start - self.window.row_start, outer.col_start - self.window.col_start
+        places: NDArray[np.intp] = (rows + top) * self.window.n_cols + cols + left
+        return places
+
 
 def _square(row: int, col: int, side: int, image: tuple[int, int]) -> Window:
     """Return the window of a side around a pixel."""
@@ -49,18 +61,49 @@ class RingDistances(NamedTuple):
     ranks: dict[tuple[int, int], int]
 
 
-def ring_distances(kind: str, tile: RingTile, part: Window) -> RingDistances:
+def ring_distances(kind: str, tile: RingTile, part: Window, accelerator: Accelerator | None = None) -> RingDistances:
     """Return the squared distances of the pixels of a part of the tile to the covariance `kind` of their rings.
 
     The part has a few rows, whose sums are moved together.
     """
+    pixels = tile.coordinates[part.within(tile.window)]
+    if accelerator is None:
+        values = _from_moved_sums(kind, tile, part, pixels)
+    else:
+        values = _from_pixels(kind, tile, part, pixels, accelerator)
+    ranks: dict[tuple[int, int], int] = {}
+    for row, index in np.argwhere(np.isnan(values)).tolist():
+        ring = tile.ring(part.row_start + row, part.col_start + index)
+        values[row, index], rank = distance_from_pixels(kind, pixels[row, index], ring)
+        if rank < pixels.shape[2]:
+            ranks[row, index] = rank
+    return RingDistances(values, ranks)
+
+
+def _from_pixels(
+    kind: str, tile: RingTile, part: Window, pixels: Float64Array, accelerator: Accelerator
+) -> Float64Array:
+    """Return distances (rows, cols), each from its ring's pixels; NaN where rounding cost more than last digits."""
+    reach = tile.rings.reach(part, *tile.image)
+    place = reach.within(tile.window)
+    around = RingTile(reach, tile.coordinates[place], tile.background[place], tile.image, tile.rings)
+    rows, cols = range(part.row_start, part.row_stop), range(part.col_start, part.col_stop)
+    places = np.array([around.places(row, col) for row in rows for col in cols], dtype=np.intp)
+    n_dims = pixels.shape[2]
+    values = accelerator.ring_distances(
+        kind, pixels.reshape(-1, n_dims), around.coordinates.reshape(-1, n_dims), around.background.reshape(-1), places
+    )
+    return values.reshape(part.shape)
+
+
+def _from_moved_sums(kind: str, tile: RingTile, part: Window, pixels: Float64Array) -> Float64Array:
+    """Return distances (rows, cols) from sums moved from pixel to pixel; NaN where these lost digits."""
     reach = tile.rings.reach(part, *tile.image)
     place = reach.within(tile.window)
     background = tile.background[place].T
     origin = _mean(tile.coordinates[place], tile.background[place])
     columns = _augmented(tile.coordinates[place].swapaxes(0, 1), background, origin)
     sliding = RingSums(tile.rings, tile.image, reach, part, columns)
-    pixels = tile.coordinates[part.within(tile.window)]
     width = columns.shape[2]
     sums = np.empty((part.n_rows, width, width))
     values = np.empty(part.shape)
@@ -69,13 +112,7 @@ def ring_distances(kind: str, tile: RingTile, part: Window) -> RingDistances:
         values[:, index] = distances_from_sums(
             kind, pixels[:, index] - origin, sums, sliding.largest, sliding.largest_fourth
         )
-    ranks: dict[tuple[int, int], int] = {}
-    for row, index in np.argwhere(np.isnan(values)).tolist():
-        ring = tile.ring(part.row_start + row, part.col_start + index)
-        values[row, index], rank = distance_from_pixels(kind, pixels[row, index], ring)
-        if rank < pixels.shape[2]:
-            ranks[row, index] = rank
-    return RingDistances(values, ranks)
+    return values
 
 
 def _mean(coordinates: Float64Array, background: BoolArray) -> Float64Array:

@@ -64,7 +64,7 @@ class Slrx:
         side = self.block or max(cube.n_rows // BLOCKS_PER_COLUMN, SMALLEST_SIDE)
         maps = _Maps(context.scratch_cube(cube.n_rows, cube.n_cols, 2 * _N_MAPS))
         try:
-            _write_maps(PatchScene(cube, moments, side), maps, context)
+            _write_maps(PatchScene(cube, moments, side, context.accelerator), maps, context)
             progress = ProgressSpan(context.progress, 0.95, 1.0)
             # The maps of a block and their sums in float64.
             for window in blocks(cube, 4 * 2 * _N_MAPS + 8 * _N_MAPS + 16, context.free_bytes // 2):
