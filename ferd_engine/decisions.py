@@ -50,7 +50,7 @@ class KeptScores:
 
 
 class DecisionOutputs:
-    """The mask and the polygons of a run, in scratch folders beside their places until `commit`."""
+    """The mask and the polygons of a run, in scratch folders beside their places until they are committed."""
 
     def __init__(self, settings: DetectOptions, scores: Path, inputs: tuple[str, ...]) -> None:
         self._settings = settings
@@ -61,7 +61,7 @@ class DecisionOutputs:
         paths = [scores, *(folder.path for folder in (self._mask, self._polygons) if folder is not None)]
         if len(set(paths)) < len(paths):
             raise OutputError(f"Two outputs of the run have the name {paths[-1]}: give each its own.")
-        self._finished: list[tuple[OutputFolder, tuple[Path, ...]]] = []
+        self.finished: list[tuple[OutputFolder, tuple[Path, ...]]] = []
         self._open = ExitStack()
 
     def __enter__(self) -> DecisionOutputs:
@@ -90,7 +90,7 @@ class DecisionOutputs:
         numbers: tuple[int, ...],
         context: RunContext,
     ) -> Decision:
-        """Find the threshold of the option and write what was asked for, to stay aside until `commit`.
+        """Find the threshold of the option and write what was asked for, to stay aside until they are committed.
 
         scores : (rows, cols, 1), NaN where there is none. numbers : the bands whose mean spectrum an object gets.
         """
@@ -101,7 +101,7 @@ class DecisionOutputs:
         threshold = find_threshold(rule, lambda: (scores.read_values(window) for window in windows), distribution)
         n_anomalies = sum(int(np.count_nonzero(scores.read_values(window) > threshold)) for window in windows)
         if self._mask is not None:
-            self._finished.append((self._mask, self._write_mask(self._mask, scores, threshold, source)))
+            self.finished.append((self._mask, self._write_mask(self._mask, scores, threshold, source)))
         n_objects = None
         if self._polygons is not None:
             path = self._polygons.raster_folder / self._polygons.path.name
@@ -116,7 +116,7 @@ class DecisionOutputs:
                 min_pixels=self._settings.min_pixels,
                 progress=ProgressSpan(context.progress, 0.0, 1.0),
             )
-            self._finished.append((self._polygons, (path,)))
+            self.finished.append((self._polygons, (path,)))
         return Decision(threshold, n_anomalies, n_objects)
 
     def _write_mask(
@@ -141,7 +141,3 @@ class DecisionOutputs:
             return writer.finish()
         finally:
             writer.abandon()
-
-    def commit(self) -> tuple[str, ...]:
-        """Put the finished files into their places and return their names."""
-        return tuple(name for folder, files in self._finished for name in folder.commit(files))

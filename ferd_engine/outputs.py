@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from types import TracebackType
 from typing import IO, Callable
 
 from .errors import OutputError, RunError
+from .placing import Placing, finish, is_unfinished, place_all
 from .raster.source import path_exists
 from .raster.writer import check_output_name, data_name, file_names
 
@@ -40,6 +42,8 @@ class OutputFolder:
     ) -> None:
         check(output)
         self.path = Path(output).absolute().with_name(data_name(output))
+        # A killed run may have left the output half way to its place.
+        remove_stale(self.path.parent)
         try:
             _check_target(self.path, overwrite, inputs)
         except OSError as error:
@@ -50,10 +54,8 @@ class OutputFolder:
 
     def __enter__(self) -> OutputFolder:
         folder = self.path.parent
-        remove_stale(folder)
         try:
-            self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
-            self._lock = _locked(self.folder / _LOCK)
+            self.folder, self._lock = _new_scratch(folder)
             self.raster_folder = self.folder / "raster"
             self.raster_folder.mkdir()
         except OSError as error:
@@ -65,27 +67,43 @@ class OutputFolder:
 
     def commit(self, files: Sequence[Path]) -> tuple[str, ...]:
         """Move the finished files to their place, in this order, and drop what spoke of an older output there."""
-        placed = []
-        try:
-            for file in files:
-                placed.append(file.replace(self.path.parent / file.name))
-            for suffix in _SIDECARS:
-                sidecar = self.path.with_name(self.path.name + suffix)
-                if sidecar not in placed:
-                    sidecar.unlink(missing_ok=True)
-        except OSError as error:
-            raise RunError(
-                f"Cannot put the output at {self.path} ({error.strerror or error}): close programs that hold it open, "
-                "or choose another name."
-            ) from error
-        return tuple(str(path) for path in placed)
+        return commit_all([(self, files)])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # What could neither be placed nor put back is kept for the next run.
+        if not is_unfinished(self.folder):
+            _empty(self.folder)
         if self._lock is not None:
             self._lock.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not is_unfinished(self.folder):
+            _drop(self.folder)
+
+
+def commit_all(finished: Sequence[tuple[OutputFolder, Sequence[Path]]]) -> tuple[str, ...]:
+    """Move the finished files of one run to their places, all of them or none, and return their names.
+
+    What spoke of older outputs there is dropped. Raises `RunError` where a file cannot be put in its place.
+    """
+    placings = [
+        Placing(
+            folder.folder,
+            tuple(files),
+            tuple(folder.path.with_name(folder.path.name + suffix) for suffix in _SIDECARS),
+        )
+        for folder, files in finished
+    ]
+    try:
+        return tuple(str(path) for path in place_all(placings))
+    except OSError as error:
+        path = finished[-1][0].path
+        kept = [str(placing.scratch) for placing in placings if is_unfinished(placing.scratch)]
+        advice = f"what was there before and the new files are kept in {kept[0]}, and " if kept else ""
+        raise RunError(
+            f"Cannot put the output at {path} ({error.strerror or error}): {advice}close programs that hold it open, "
+            "or choose another name."
+        ) from error
 
 
 def _check_target(target: Path, overwrite: bool, inputs: Iterable[str]) -> None:
@@ -119,17 +137,52 @@ def _locked(path: Path) -> IO[bytes]:
     return file
 
 
+def _new_scratch(folder: Path) -> tuple[Path, IO[bytes]]:
+    while True:
+        scratch = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
+        try:
+            return scratch, _locked(scratch / _LOCK)
+        except FileNotFoundError:
+            # Another run took it for one that was left; but where the folder around it is gone, there is nothing to do.
+            if not folder.is_dir():
+                raise
+
+
 def remove_stale(folder: Path) -> None:
-    """Remove scratch folders whose run is gone; one that cannot be judged or removed is left alone."""
+    """Remove scratch folders whose run is gone, after what it was putting in place is there.
+
+    One that cannot be judged or removed is left alone.
+    """
     for scratch in folder.glob(_PREFIX + "*"):
         lock = scratch / _LOCK
-        # A folder without the file is one that another run is just creating.
-        if not lock.is_file():
-            continue
         try:
+            if not lock.is_file():
+                # One that was left at its very beginning or end, or one that another run is just creating, which then
+                # takes a new one. Fails where it is not empty.
+                scratch.rmdir()
+                continue
             if sys.platform == "win32":
                 lock.unlink()
-            _locked(lock).close()
+            with _locked(lock):
+                finish(scratch)
+                _empty(scratch)
         except OSError:
             continue
-        shutil.rmtree(scratch, ignore_errors=True)
+        _drop(scratch)
+
+
+def _empty(scratch: Path) -> None:
+    """Remove all but the lock, which goes last: without it nobody could tell later whose the rest was."""
+    for path in [path for path in scratch.glob("*") if path.name != _LOCK]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _drop(scratch: Path) -> None:
+    with contextlib.suppress(OSError):
+        if {path.name for path in scratch.iterdir()} <= {_LOCK}:
+            (scratch / _LOCK).unlink(missing_ok=True)
+            scratch.rmdir()

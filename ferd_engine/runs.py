@@ -21,7 +21,7 @@ from .errors import RunError, UsageError
 from .fen.bundle import Model
 from .fen.store import find_model
 from .options import DetectOptions, EnhanceOptions, build_options
-from .outputs import OutputFolder
+from .outputs import OutputFolder, commit_all
 from .pipeline import Outcome, Plan, run_detection, run_enhancement
 from .progress import Progress, SilentProgress
 from .raster import ArraySource, Source, open_source
@@ -253,7 +253,7 @@ def _finish(
         metadata["FERD_THRESHOLD_SCORE"] = repr(decision.threshold)
     writer.add_metadata(metadata)
     finished = writer.finish()
-    files = (*(() if extra is None else extra.commit()), *folder.commit(finished))
+    files = commit_all([*(() if extra is None else extra.finished), (folder, finished)])
     return RunReport(
         output=str(folder.path),
         files=files,

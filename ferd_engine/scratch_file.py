@@ -37,9 +37,12 @@ class ScratchFile:
         self._path = path
         self._row_bytes = row_bytes
         self._stride = -(-row_bytes // _PAGE_BYTES) * _PAGE_BYTES
-        self._file = FileIO(path, "x+")
-        # Direct transfers read to the end of the last page.
-        self._file.truncate(n_rows * self._stride)
+        try:
+            self._file = FileIO(path, "x+")
+            # Direct transfers read to the end of the last page.
+            self._file.truncate(n_rows * self._stride)
+        except OSError as error:
+            raise self._error("make", error) from error
         self._direct = _open_direct(path)
         # Memory of its own pages, as direct transfers need it.
         self._buffer = mmap.mmap(-1, max(_BUFFER_BYTES // self._stride, 1) * self._stride) if self._direct else None

@@ -17,6 +17,7 @@ from .decisions import DecisionOutputs
 from .detectors.distribution import ScoreDistribution
 from .errors import InputError, UsageError
 from .options import DetectOptions
+from .outputs import commit_all
 from .progress import Progress, SilentProgress
 from .raster import Source, open_source
 from .raster.gdal_setup import gdal, gdal_exceptions
@@ -108,7 +109,7 @@ def threshold_raster(
             plane, n_scores = _copy(source, context)
         with context.part(_READ_PART, 1.0):
             decision = extra.decide(plane, _distribution(source.path), described, numbers, context)
-        files = extra.commit()
+        files = commit_all(extra.finished)
     return ThresholdReport(
         output=files[0],
         files=files,

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Callable
@@ -15,6 +16,8 @@ from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, FerdError
 from ..threads import THREAD_VARIABLES
 from .parser import build_parser
 
+_NO_MEMORY = "Memory ran out: give a smaller --memory, fewer --threads, or close other programs."
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -22,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or unusable input, 130 interrupted."""
     arguments = build_parser().parse_args(argv)
     # From here on SIGTERM ends like Ctrl-C, with its own exit code and sentence.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     _set_threads(getattr(arguments, "threads", None))
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="ferd: %(message)s")
     try:
@@ -31,12 +35,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"ferd: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("ferd: Interrupted; nothing was written.", file=sys.stderr)
+        print("ferd: Interrupted; no output is left half written.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout has gone, as `ferd models list | head` does: no more output, and no complaint at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+    except MemoryError:
+        print(f"ferd: {_NO_MEMORY}", file=sys.stderr)
+        return EXIT_FAILED
+    # The border of the program: what nobody foresaw is a sentence too.
+    except Exception as error:  # noqa: BLE001
+        if os.environ.get("FERD_TRACEBACK"):
+            traceback.print_exc()
+        print(f"ferd: {_unforeseen(error)}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _unforeseen(error: Exception) -> str:
+    what = " ".join(str(error).split())[:300].rstrip(".") or "no reason given"
+    if "can't start new thread" in what:
+        return _NO_MEMORY
+    return (
+        f"The run stopped ({type(error).__name__}: {what}), and no output is left half written; run it again with the "
+        "variable FERD_TRACEBACK set to 1, and report what it prints."
+    )
 
 
 def _set_threads(threads: int | None) -> None:

@@ -31,9 +31,11 @@ def run_threshold(arguments: argparse.Namespace) -> int:
             from ..threshold_raster import threshold_raster
 
             report = threshold_raster(arguments.scores, progress=bar, **options)
+            # Still under the handlers: an interrupt that comes now must not deny what is written.
+            bar.clear()
+            _print(report, arguments)
     finally:
         bar.clear()
-    _print(report, arguments)
     return 0
 
 
@@ -62,9 +64,11 @@ def _run(door: str, options: EnhanceOptions, arguments: argparse.Namespace) -> i
             from .. import runs
 
             report = getattr(runs, door)(arguments.input, arguments.output, options=options, progress=bar)
+            # Still under the handlers: an interrupt that comes now must not deny what is written.
+            bar.clear()
+            _print(report, arguments)
     finally:
         bar.clear()
-    _print(report, arguments)
     return 0
 
 

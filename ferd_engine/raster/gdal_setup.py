@@ -11,9 +11,13 @@ from ..errors import MissingPackageError
 
 try:
     from osgeo import gdal, gdal_array, ogr, osr
-except ImportError as error:  # pragma: no cover - every QGIS and every set-up of the project has GDAL
+except ModuleNotFoundError as error:  # pragma: no cover - every QGIS and every set-up of the project has GDAL
     raise MissingPackageError(
         "The Python bindings of GDAL (osgeo) are not installed: install python3-gdal, or run inside QGIS's Python."
+    ) from error
+except ImportError as error:
+    raise MissingPackageError(
+        f"The Python bindings of GDAL (osgeo) do not load ({error}): free memory, or install them again."
     ) from error
 
 __all__ = [

@@ -97,9 +97,15 @@ class RasterWriter:
         if failures:
             raise _write_error(self._path, failures[0])
         files = sorted(self._path.parent.iterdir(), key=lambda file: file == self._path)
-        for file in files:
-            with open(file, "rb+") as handle:
-                os.fsync(handle.fileno())
+        try:
+            for file in files:
+                if file.suffix == ".hdr":
+                    # GDAL describes an ENVI file by its path, which is one in the scratch folder.
+                    file.write_bytes(file.read_bytes().replace(os.fsencode(self._path), os.fsencode(self._path.name)))
+                with open(file, "rb+") as handle:
+                    os.fsync(handle.fileno())
+        except OSError as error:
+            raise _write_error(self._path, error.strerror or str(error)) from error
         return tuple(files)
 
     def abandon(self) -> None:

@@ -116,7 +116,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, place: tuple[Any, str], after: int) 
         ((RasterWriter, "write"), 1),
         ((RasterWriter, "add_metadata"), 1),
         ((RasterWriter, "finish"), 1),
-        ((OutputFolder, "commit"), 1),
+        ((ferd_engine.outputs, "place_all"), 1),
     ],
     ids=lambda value: value[1] if isinstance(value, tuple) else "",
 )
@@ -285,7 +285,7 @@ def test_an_output_that_cannot_be_put_in_its_place(scene: Path, folder: Path, mo
     def busy(*_: Any) -> Path:
         raise PermissionError(13, "The process cannot access the file")
 
-    monkeypatch.setattr(Path, "replace", busy)
+    monkeypatch.setattr("ferd_engine.placing.os.replace", busy)
     with pytest.raises(RunError, match="close programs that hold it open"):
         detect_raster(scene, folder / "out.tif", enhance=False)
     assert list(folder.iterdir()) == []

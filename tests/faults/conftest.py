@@ -1,0 +1,64 @@
+"""Scenes and undisturbed runs that the faults are compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.engine.rasters import cube, write_envi, write_tiff
+from tests.faults.harness import FAULTS
+
+
+class Counts:
+    """How many faults were tried, survived and lost, by kind."""
+
+    def __init__(self) -> None:
+        self.tried: dict[str, int] = dict.fromkeys(FAULTS, 0)
+        self.survived: dict[str, int] = dict.fromkeys(FAULTS, 0)
+        # Runs out of memory that ended inside a library, without a sentence.
+        self.wordless = 0
+
+    def lines(self) -> list[str]:
+        kinds = [f"{kind} {self.survived[kind]}/{tried}" for kind, tried in self.tried.items() if tried]
+        tried, survived = sum(self.tried.values()), sum(self.survived.values())
+        return [
+            f"faults tried {tried}, survived {survived}, lost {tried - survived}",
+            f"  {', '.join(kinds)}; out of memory without a word {self.wordless}",
+        ]
+
+
+_counts = Counts()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults", choices=("short", "long"), default="short", help="how many faults tests/faults tries")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if sum(_counts.tried.values()):
+        for line in _counts.lines():
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def counts() -> Counts:
+    return _counts
+
+
+@pytest.fixture(scope="session")
+def is_long(pytestconfig: pytest.Config) -> bool:
+    return pytestconfig.getoption("--faults", default="short") == "long"
+
+
+@pytest.fixture(scope="session")
+def tiff_scene(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """A compressed raster that is not square and has a ragged edge; each band is a strip of its own."""
+    path = tmp_path_factory.mktemp("scene") / "scene.tif"
+    return (write_tiff(path, cube(223, 101, 60, "int16"), "COMPRESS=DEFLATE", "INTERLEAVE=BAND", "BLOCKYSIZE=16"),)
+
+
+@pytest.fixture(scope="session")
+def envi_scene(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    path = write_envi(tmp_path_factory.mktemp("scene") / "scene.bsq", cube(223, 101, 60, "int16"))
+    return path, path.with_suffix(".hdr")
