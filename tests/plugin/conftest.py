@@ -121,6 +121,21 @@ def feedback(plugin):
     return Recorder()
 
 
+@pytest.fixture
+def quickest():
+    """Return a function that measures up to three times: other work on the machine can delay one try, hardly three."""
+
+    def best(measure, within: float) -> float:
+        seconds = measure()
+        for _ in range(2):
+            if seconds < within:
+                break
+            seconds = min(seconds, measure())
+        return seconds
+
+    return best
+
+
 def write_scene(path: Path, seed: int = 1, driver: str = "GTiff", n_bands: int = N_BANDS) -> Path:
     """Write a seeded scene with pixels that are not square, nodata holes and one bad band (number 7)."""
     gdal = pytest.importorskip("osgeo.gdal")
