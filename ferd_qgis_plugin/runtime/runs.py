@@ -24,8 +24,9 @@ translate = QCoreApplication.translate
 def choose_python(options: Any, *, enhances: bool) -> Interpreter | None:
     """Return the Python of the worker, None for a run inside QGIS.
 
-    `auto` takes the worker where there is one and FEN runs at all, which is what it is faster at. Raises the engine's
-    `MissingPackageError` or `UsageError` where the options need a worker and there is none.
+    `auto` takes the worker where there is one and FEN runs at all, which is what it is faster at, or a graphics card is
+    asked for, which some detectors use too. Raises the engine's `MissingPackageError` or `UsageError` where the options
+    need a worker and there is none.
     """
     if options.backend == "numpy":
         if options.device == "cuda":
@@ -42,7 +43,8 @@ def choose_python(options: Any, *, enhances: bool) -> Interpreter | None:
                 "backend numpy.",
             )
         )
-    return python if enhances or options.backend == "torch" else None
+    wanted = enhances or options.backend == "torch" or options.device == "cuda"
+    return python if wanted else None
 
 
 def run_engine(

@@ -295,3 +295,21 @@ def test_which_python_is_taken(part, name_python, tmp_path, monkeypatch):
     assert interpreter.worker_python().path == str(managed)
     name_python("/opt/python")
     assert interpreter.worker_python().path == "/opt/python"
+
+
+@pytest.mark.parametrize(
+    ("backend", "device", "enhances", "in_worker"),
+    [
+        ("auto", "auto", True, True),
+        ("auto", "auto", False, False),
+        ("torch", "auto", False, True),
+        # Detectors can use a graphics card too, and one that was asked for is never left unused without a word.
+        ("auto", "cuda", False, True),
+        ("numpy", "auto", True, False),
+    ],
+)
+def test_what_runs_in_the_worker(part, name_python, backend, device, enhances, in_worker):
+    name_python(sys.executable)
+    options = part("engine").engine("options").EnhanceOptions(backend=backend, device=device)
+
+    assert (part("runtime.runs").choose_python(options, enhances=enhances) is not None) == in_worker
