@@ -22,7 +22,7 @@ from .gross import without_gross
 from .mahalanobis import Mahalanobis
 from .registry import DetectorInfo
 from .ring_rows import RingTile, ring_distances
-from .ring_tiles import ring_tiles
+from .ring_tiles import ring_tiles, tile_pixel_bytes
 from .rings import DualWindow, outer_for_rank
 
 INNER_PX = 11
@@ -31,6 +31,7 @@ _SHRUNK_RING_PX = 5
 _RESTART_PX = 64
 # Rows whose sums are moved together: each further one costs little, as long as the matrices stay in a cache, and small
 # matrices need many to be worth a call of each routine.
+_LEAST_COLS = 16
 _MOVED_BYTES = 5 << 20
 _MOST_ROWS = 32
 
@@ -83,12 +84,10 @@ class Lrx:
         rings = self._rings(scene)
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         done, total = 0, cube.n_rows * cube.n_cols
-        # The rows of a part's reach and a gathered copy; the sums of its first row, their steps, and both together.
-        reach_px = (_RESTART_PX + rings.outer) * (scene.n_rows + rings.outer)
-        job_bytes = 8 * (scene.n_dims + 2) * (2 * reach_px + 2 * scene.n_rows * (scene.n_dims + 2))
         with threads() as pool:
-            for core in ring_tiles(cube, rings, scene.n_dims, context.free_bytes // 2 - pool.count * job_bytes):
-                for window, scores in scene.scores(core, rings, pool):
+            cut = _cut(scene, rings, context.free_bytes // 2, pool.count)
+            for core in ring_tiles(cube, rings, scene.n_dims, cut.tile_bytes):
+                for window, scores in scene.scores(core, rings, cut, pool):
                     progress.step(done / total, "LRX")
                     sink.write(window, scores)
                     done += window.n_pixels
@@ -117,6 +116,36 @@ class Lrx:
                 "give a larger --outer, or the covariance ledoit-wolf or oas."
             )
         return rings
+
+
+class _Cut(NamedTuple):
+    """How a tile is cut: rows and columns of a part, how many are done at once, and what is left for the tile."""
+
+    n_rows: int
+    n_cols: int
+    n_jobs: int
+    tile_bytes: int
+
+
+def _cut(scene: _Scene, rings: DualWindow, free_bytes: int, n_threads: int) -> _Cut:
+    """Return the largest parts that leave a tile room for twice its border; smaller ones start their sums more often.
+
+    Where not even the smallest do, the one that leaves the tile most: each border is read again for every tile.
+    """
+    pixel_bytes = tile_pixel_bytes(scene.cube.n_bands, scene.n_dims)
+    enough = pixel_bytes * min((3 * rings.outer) ** 2, scene.cube.n_rows * scene.cube.n_cols)
+    n_rows, n_cols, n_jobs = scene.n_rows, _RESTART_PX, n_threads
+    while True:
+        # The rows of a part's reach and a gathered copy; the sums of its first row, their steps, and both together.
+        reach_px = (n_cols + rings.outer) * (n_rows + rings.outer)
+        job_bytes = 8 * (scene.n_dims + 2) * (2 * reach_px + 2 * n_rows * (scene.n_dims + 2))
+        cut = _Cut(n_rows, n_cols, n_jobs, free_bytes - n_jobs * job_bytes)
+        if cut.tile_bytes >= enough or (n_rows, n_jobs) == (1, 1):
+            return cut
+        if n_rows > 1:
+            n_rows, n_cols = max(n_rows // 2, 1), max(n_cols // 2, _LEAST_COLS)
+        else:
+            n_jobs = 1
 
 
 class _Job(NamedTuple):
@@ -160,7 +189,9 @@ class _Scene:
         pixels = self.image.whiten(values.reshape(-1, values.shape[2]), self.accelerator)
         return pixels.reshape(*values.shape[:2], -1)
 
-    def scores(self, core: Window, rings: DualWindow, pool: Threads) -> Iterator[tuple[Window, Float32Array]]:
+    def scores(
+        self, core: Window, rings: DualWindow, cut: _Cut, pool: Threads
+    ) -> Iterator[tuple[Window, Float32Array]]:
         """Yield the scores of a tile, some rows at a time."""
         image = (self.cube.n_rows, self.cube.n_cols)
         window = rings.reach(core, *image)
@@ -171,11 +202,15 @@ class _Scene:
         background = valid & self.cube.flags(window) if isinstance(self.cube, CubeWithBackground) else valid
         tile = RingTile(window, coordinates, background, image, rings)
         # Beside narrow images every thread still has a part.
-        n_parts = max(-(-core.n_cols // _RESTART_PX), min(pool.count, core.n_cols))
-        for rows in tiles(core.n_rows, core.n_cols, self.n_rows, core.n_cols):
+        n_parts = max(-(-core.n_cols // cut.n_cols), min(cut.n_jobs, core.n_cols))
+        for rows in tiles(core.n_rows, core.n_cols, cut.n_rows, core.n_cols):
             part = shifted(rows, core)
-            parts = [shifted(one, part) for one in tiles(*part.shape, self.n_rows, -(-part.n_cols // n_parts))]
-            jobs = pool.map(lambda one: self._part(tile, one, values, valid), parts)
+            parts = [shifted(one, part) for one in tiles(*part.shape, cut.n_rows, -(-part.n_cols // n_parts))]
+            at_once = len(parts) if cut.n_jobs == pool.count else cut.n_jobs
+            jobs: list[_Job] = []
+            for start in range(0, len(parts), at_once):
+                some = parts[start : start + at_once]
+                jobs += pool.map(lambda one: self._part(tile, one, values, valid), some)
             self.n_lonely += sum(job.n_lonely for job in jobs)
             self.n_deficient += sum(job.n_deficient for job in jobs)
             scores = np.concatenate([job.squared for job in jobs], axis=1).astype(np.float32)

@@ -13,14 +13,15 @@ from .rings import DualWindow
 _TILE_BYTES = 128 << 20
 
 
-def ring_tiles(cube: Cube, rings: DualWindow, n_dims: int, free_bytes: int) -> Iterator[Window]:
-    """Yield cores that cover the cube once and whose reach fits into the memory: of full rows, or about square.
+def tile_pixel_bytes(n_bands: int, n_dims: int) -> int:
+    """Return what a pixel of a reach takes: its values, float32 or float64, a float64 copy, n_dims coordinates."""
+    return 16 * n_bands + 8 * n_dims + 2
 
-    Each pixel of a reach takes its values as read, float32 or float64, a float64 copy of them, and n_dims coordinates.
-    """
+
+def ring_tiles(cube: Cube, rings: DualWindow, n_dims: int, free_bytes: int) -> Iterator[Window]:
+    """Yield cores that cover the cube once and whose reach fits into the memory: of full rows, or about square."""
     halo = rings.outer - 1
-    pixel_bytes = 16 * cube.n_bands + 8 * n_dims + 2
-    n_pixels = max(min(free_bytes, _TILE_BYTES), 0) // pixel_bytes
+    n_pixels = max(min(free_bytes, _TILE_BYTES), 0) // tile_pixel_bytes(cube.n_bands, n_dims)
     rows = n_pixels // cube.n_cols - halo
     if rows >= min(halo, cube.n_rows):
         return tiles(cube.n_rows, cube.n_cols, rows, cube.n_cols)

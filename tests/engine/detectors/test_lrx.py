@@ -9,6 +9,7 @@ from ferd_engine.context import RunContext
 from ferd_engine.detectors import make_detector
 from ferd_engine.detectors.rings import DualWindow, outer_for_rank, shifted_interval
 from ferd_engine.errors import Cancelled, InputError, UsageError
+from ferd_engine.windows import Window
 
 from .arrays import ArraySink, RecordingProgress, cube_of, moments_of, run, scene
 
@@ -181,6 +182,25 @@ def test_memory_budget_and_threads_change_nothing(covariance: str, monkeypatch: 
     assert progress.fractions[-1] == 1.0
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     np.testing.assert_allclose(tight, run(detector, array[:, :60], RunContext(budget_bytes=4 << 30)), rtol=1e-6)
+
+
+def test_a_small_budget_still_gives_tiles_wider_than_their_border() -> None:
+    """Tiles of a pixel each would read and sum every ring afresh: 25 times as long for 200 bands in 64 MiB."""
+    array = scene(40, 60, 150)
+    cube, read = cube_of(array), []
+
+    class Counted:
+        n_rows, n_cols, n_bands = cube.n_rows, cube.n_cols, cube.n_bands
+
+        def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+            read.append(window.n_pixels)
+            return cube.read(window)
+
+    sink = ArraySink(40, 60)
+    detector = make_detector("lrx", inner=3, outer=9, covariance="oas")
+    detector.score(Counted(), moments_of(array), sink, RunContext(budget_bytes=16 << 20))
+    assert sum(read) < 3 * 40 * 60
+    np.testing.assert_allclose(sink.scores, run(detector, array), rtol=1e-6)
 
 
 def test_a_bright_object_leaves_nothing_in_the_rows_below() -> None:

@@ -50,6 +50,7 @@ class NoSink:
         ("fusion", {"components": "raw:grx:trimmed:5,raw:grx:oas"}, (1000, 600, 40)),
         ("crd", {"inner": 1, "outer": 3}, (150, 600, 200)),
         ("lrx", {"inner": 1, "outer": 5, "covariance": "pca:10"}, (150, 600, 200)),
+        ("lrx", {"inner": 1, "outer": 5, "covariance": "oas"}, (190, 600, 150)),
         ("qlrx", {"inner": 1, "outer": 5}, (150, 600, 200)),
         ("rxd-utd", {}, (1000, 600, 40)),
         ("slrx", {"block": 2}, (500, 600, 60)),
