@@ -122,10 +122,21 @@ def _lines(window: Window, values: FloatArray) -> NDArray[np.uint8]:
     return values.reshape(window.n_rows, -1).view(np.uint8)
 
 
+class StoredValues(Protocol):
+    """Values of a cube that were stored before."""
+
+    n_rows: int
+    n_cols: int
+    n_bands: int
+
+    def read_values(self, window: Window) -> FloatArray:
+        """Return the values (rows, cols, bands) of a window, as a fresh C-contiguous array."""
+
+
 class MaskedCube:
     """A scratch cube in which NaN marks invalid pixels, as a `Cube`."""
 
-    def __init__(self, values: ScratchCube) -> None:
+    def __init__(self, values: StoredValues) -> None:
         self._values = values
         self.n_rows = values.n_rows
         self.n_cols = values.n_cols

@@ -19,7 +19,7 @@ from .progress import ProgressSpan
 from .raster import Source
 from .scaling import Scaling
 from .tally import valid_mask
-from .windows import Window, columns_of_tiles, expand, reflected
+from .windows import Window, columns_of_tiles, expand, reflected, shifted
 
 
 class SourceCube:
@@ -119,29 +119,35 @@ class Enhancer:
         return block_shape(self._source, n_bands, context.free_bytes, block_bytes, halo, least_rows)
 
     def run(
-        self, context: RunContext, bytes_per_value: int, least_rows: int = 16
+        self,
+        context: RunContext,
+        bytes_per_value: int,
+        least_rows: int = 16,
+        rows: tuple[int, int] | None = None,
     ) -> Generator[tuple[Window, Float32Array, BoolArray], None, None]:
-        """Yield (window, enhanced values (rows, cols, bands), validity) until the image is covered.
+        """Yield (window, enhanced values (rows, cols, bands), validity) until the image, or its `rows`, are covered.
 
         While the caller works on a block the next is computed and the one after it read. The values are the caller's
         until it asks for the block after the next. Close the generator after an error: nothing runs on then.
         """
         progress = ProgressSpan(context.progress, 0.0, 1.0)
-        n_pixels = self._source.n_rows * self._source.n_cols
+        start, stop = rows or (0, self._source.n_rows)
+        n_pixels = (stop - start) * self._source.n_cols
         shape = self.shape(context, bytes_per_value, least_rows)
         carry = Carry()
         # An image of one block is cut for the threads as suits it best, since there is nothing to carry.
-        carries = shape[0] < self._source.n_rows
+        carries = shape[0] < stop - start
 
         def enhance(block: _Scaled) -> tuple[Float32Array, BoolArray]:
             nonlocal carry
-            if block.core.row_start == 0:
+            if block.core.row_start == start:
                 carry = Carry()
             out = self._outs.next((*block.core.shape, len(self._numbers)))
             return self._backend.enhance(block.padded, out, progress.check, carry if carries else None), block.valid
 
         done = 0
-        windows = columns_of_tiles(self._source.n_rows, self._source.n_cols, *shape)
+        place = Window(start, stop, 0, self._source.n_cols)
+        windows = (shifted(part, place) for part in columns_of_tiles(*place.shape, *shape))
         with (
             closing(one_ahead(self._scaled, windows)) as scaled,
             closing(one_ahead(enhance, (block for _, block in scaled))) as enhanced,

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from .errors import UsageError
 from .presets import PRESETS
+from .scale.address import parse_scheduler
 from .threshold_rule import parse_threshold
 
 BAND_SELECTIONS = ("auto", "first", "spread", "wavelength")
@@ -55,6 +56,7 @@ class EnhanceOptions:
     memory: str = "1GiB"
     threads: int | None = None
     overwrite: bool = False
+    scheduler: str | None = None
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -64,6 +66,8 @@ class EnhanceOptions:
         _one_of("device", self.device, DEVICES)
         _one_of("precision", self.precision, PRECISIONS)
         parse_memory(self.memory)
+        if self.scheduler is not None:
+            parse_scheduler(self.scheduler)
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"The number of threads is {self.threads}: give 1 or more.")
 
@@ -78,7 +82,17 @@ class EnhanceOptions:
 
 
 # These change how a run goes, never what comes out.
-_RUN_ONLY = {"memory", "threads", "overwrite", "device", "mask_out", "polygons", "connectedness", "min_pixels"}
+_RUN_ONLY = {
+    "memory",
+    "threads",
+    "overwrite",
+    "device",
+    "scheduler",
+    "mask_out",
+    "polygons",
+    "connectedness",
+    "min_pixels",
+}
 # These speak of what the model gets, so a run without one would ignore them.
 _FEN_ONLY = ("model", "band_selection", "scaling")
 _DETECTOR_OPTIONS = ("block", "components", "covariance", "mean", "inner", "outer")

@@ -27,7 +27,7 @@ from .parallel import threads
 from .raster import Source
 from .raster.background import Background, open_background
 from .raster.row_order import in_row_order
-from .scan import Scan, scan
+from .scan import Pass, Scan, scan
 from .statistics import Moments
 
 # Where each pass ends as a part of the whole time, about: the progress bar's time left comes from them.
@@ -83,8 +83,10 @@ def select_for_model(source: Source, usable: Sequence[int], options: EnhanceOpti
     ), model
 
 
-def make_plan(source: Source, options: EnhanceOptions, *, enhance: bool, context: RunContext) -> Plan:
-    """Read the raster once and settle what the later passes do."""
+def make_plan(
+    source: Source, options: EnhanceOptions, *, enhance: bool, context: RunContext, take: Pass | None = None
+) -> Plan:
+    """Read the raster once, by `take` where it is given, and settle what the later passes do."""
     usable = candidates(source.bands, options.bands)
     if len(usable) < 2:
         raise InputError(
@@ -98,6 +100,7 @@ def make_plan(source: Source, options: EnhanceOptions, *, enhance: bool, context
         scaling=options.scaling if enhance else None,
         with_moments=not enhance,
         context=context,
+        take=take,
     )
     alive = [number for number in usable if number not in scanned.dead]
     selection, model = select_bands(source, alive, options, enhance=enhance)

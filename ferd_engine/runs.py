@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._version import __version__
 from .bands import BandInfo
 from .context import RunContext
-from .cube import Float32Array
+from .cube import Float32Array, ScoreSink
 from .decisions import Decision, DecisionOutputs, KeptScores
 from .detectors import detector_info
 from .errors import RunError, UsageError
@@ -64,7 +64,7 @@ def detect_raster(
             kept = KeptScores(writer, context.scratch_cube(source.n_rows, source.n_cols, 1))
         try:
             with DecisionOutputs(settings, folder.path, _inputs(source, settings)) as extra:
-                outcome = run_detection(source, settings, kept or writer, context)
+                outcome = _detected(source, settings, kept or writer, context)
                 decision = None
                 if kept is not None:
                     numbers = outcome.plan.selection.numbers
@@ -103,11 +103,30 @@ def enhance_raster(
             return writers[0]
 
         try:
-            outcome = run_enhancement(source, settings, open_sink, context)
+            outcome = _enhanced(source, settings, open_sink, context)
             return _finish(writers[0], folder, source, settings, outcome, context, started)
         finally:
             for writer in writers:
                 writer.abandon()
+
+
+def _detected(source: Source, settings: DetectOptions, sink: ScoreSink, context: RunContext) -> Outcome:
+    if settings.scheduler is None:
+        return run_detection(source, settings, sink, context)
+    # Loaded with the option alone: it brings dask.
+    from .scale.distributed_run import run_distributed_detection
+
+    return run_distributed_detection(source, settings, sink, context)
+
+
+def _enhanced(
+    source: Source, settings: EnhanceOptions, open_sink: Callable[[Plan, int], ScoreSink], context: RunContext
+) -> Outcome:
+    if settings.scheduler is None:
+        return run_enhancement(source, settings, open_sink, context)
+    from .scale.distributed_run import run_distributed_enhancement
+
+    return run_distributed_enhancement(source, settings, open_sink, context)
 
 
 def detect(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any) -> Float32Array:
@@ -213,6 +232,8 @@ def _context(settings: EnhanceOptions, progress: Progress | None) -> RunContext:
 
 
 def _array_source(cube: ArrayLike, settings: EnhanceOptions) -> Source:
+    if settings.scheduler is not None:
+        raise UsageError("The option scheduler is for rasters, which workers open by path: use detect_raster.")
     if settings.variable is not None:
         raise UsageError("The option variable names an array of a .mat file, but an array was given: drop it.")
     array: NDArray[Any] = np.asarray(cube)

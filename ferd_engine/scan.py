@@ -10,6 +10,7 @@ from typing import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from .accelerator import Accelerator
 from .blocking import block_shape
 from .context import RunContext
 from .errors import InputError
@@ -44,6 +45,33 @@ class Scan:
     moments: Moments
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a pass counts: the bands of the run, those that are only watched, and what of the former."""
+
+    numbers: tuple[int, ...]
+    suspects: tuple[int, ...]
+    scaling: str | None
+    with_moments: bool
+    n_pixels: int
+
+    @property
+    def n_values(self) -> int:
+        return self.n_pixels * len(self.numbers)
+
+    def new_tally(self, accelerator: Accelerator | None) -> Tally:
+        """Return a tally of no pixel, whose moments are taken by the accelerator where there is one."""
+        value_range: ValueRange | TailRange | None = None
+        if self.scaling is not None and self.numbers:
+            value_range = TailRange(self.n_values) if self.scaling == "percentile" else ValueRange()
+        moments = Moments(len(self.numbers), accelerator) if self.with_moments else None
+        return Tally(len(self.numbers), len(self.suspects), value_range, moments)
+
+
+Pass = Callable[[Source, Wanted, RunContext], Tally]
+"""Reads the whole image once and counts."""
+
+
 def probe(source: Source, numbers: Sequence[int]) -> tuple[int, ...]:
     """Return the bands that show no two different valid values in five small windows: perhaps dead, perhaps not.
 
@@ -65,13 +93,14 @@ def scan(
     scaling: str | None,
     with_moments: bool,
     context: RunContext,
+    take: Pass | None = None,
 ) -> Scan:
     """Read the raster once and return what the later passes need.
 
     `pick` chooses the bands of the run out of those that are alive. Bands that a probe suspects to be dead are left out
     and watched; only where one of them turns out alive is the raster read a second time.
-    `scaling` is minmax, percentile or None. Raises `InputError` where no band or pixel is left, or all values are the
-    same.
+    `scaling` is minmax, percentile or None. `take` reads the image, by default `tally_image`.
+    Raises `InputError` where no band or pixel is left, or all values are the same.
     """
     suspects = probe(source, usable)
     for last_look in (False, True):
@@ -88,70 +117,80 @@ def scan(
             if sure:
                 raise
             numbers = ()
-        found = _pass(source, numbers, suspects, scaling, with_moments, context)
+        wanted = Wanted(numbers, suspects, scaling, with_moments, source.n_rows * source.n_cols)
+        found = _found(source, wanted, (take or tally_image)(source, wanted, context))
         if numbers and found.dead == suspects:
             return found
         suspects = found.dead
     raise AssertionError("the second look knows which bands are dead")
 
 
-def _pass(
-    source: Source,
-    numbers: tuple[int, ...],
-    suspects: tuple[int, ...],
-    scaling: str | None,
-    with_moments: bool,
-    context: RunContext,
-) -> Scan:
-    n_values_at_most = source.n_rows * source.n_cols * len(numbers)
-
-    def new_tally() -> Tally:
-        value_range: ValueRange | TailRange | None = None
-        if scaling is not None and numbers:
-            value_range = TailRange(n_values_at_most) if scaling == "percentile" else ValueRange()
-        moments = Moments(len(numbers), context.accelerator)
-        return Tally(len(numbers), len(suspects), value_range, moments if with_moments else None)
-
+def tally_image(source: Source, wanted: Wanted, context: RunContext) -> Tally:
+    """Count what is wanted of the whole image, on several threads."""
     with threads() as pool, ExitStack() as stack:
-        ranges = _row_ranges(source, pool.count if n_values_at_most >= _VALUES_FOR_THREADS else 1)
-        n_read = len(numbers) + len(suspects)
-        itemsize = np.dtype(source.dtype).itemsize
-        # Two blocks, the validity of one, and a copy of its valid pixels.
-        shape = block_shape(
-            source,
-            n_read,
-            context.free_bytes * 7 // 8 // len(ranges),
-            lambda rows, cols: rows * cols * n_read * (3 * itemsize + 2),
-        )
-        progress = SharedProgress(context.progress, source.n_rows * source.n_cols)
+        ranges = _row_ranges(source, pool.count if wanted.n_values >= _VALUES_FOR_THREADS else 1)
+        shape = _shape(source, wanted, context.free_bytes // len(ranges))
+        progress = SharedProgress(context.progress, wanted.n_pixels)
 
         def tallied(rows: tuple[int, int]) -> Tally:
             reader = source if rows[0] == 0 else source.reopened()
             if reader is not source:
                 stack.callback(reader.close)
-            tally = new_tally()
-            with progress.stops_all(), closing(_read(reader, numbers + suspects, rows, shape)) as read:
-                for window, (values, complete) in read:
-                    if not progress.step(window.n_pixels, "Reading"):
-                        break
-                    tally.add(values, complete)
-            return tally
+            with progress.stops_all():
+                return _tally_rows(reader, wanted, rows, shape, progress, wanted.new_tally(context.accelerator))
 
         first, *rest = pool.map(tallied, ranges)
     for other in rest:
         first.merge(other)
-    if numbers and first.n_valid == 0:
+    return first
+
+
+def tally_rows(source: Source, wanted: Wanted, rows: tuple[int, int], context: RunContext) -> Tally:
+    """Count what is wanted of the rows [start, stop) alone."""
+    progress = SharedProgress(context.progress, wanted.n_pixels)
+    shape = _shape(source, wanted, context.free_bytes)
+    return _tally_rows(source, wanted, rows, shape, progress, wanted.new_tally(context.accelerator))
+
+
+def _shape(source: Source, wanted: Wanted, free_bytes: int) -> tuple[int, int]:
+    n_read = len(wanted.numbers) + len(wanted.suspects)
+    itemsize = np.dtype(source.dtype).itemsize
+    # Two blocks, the validity of one, and a copy of its valid pixels.
+    return block_shape(
+        source, n_read, free_bytes * 7 // 8, lambda rows, cols: rows * cols * n_read * (3 * itemsize + 2)
+    )
+
+
+def _tally_rows(
+    source: Source,
+    wanted: Wanted,
+    rows: tuple[int, int],
+    shape: tuple[int, int],
+    progress: SharedProgress,
+    tally: Tally,
+) -> Tally:
+    with closing(_read(source, wanted.numbers + wanted.suspects, rows, shape)) as read:
+        for window, (values, complete) in read:
+            if not progress.step(window.n_pixels, "Reading"):
+                break
+            tally.add(values, complete)
+    return tally
+
+
+def _found(source: Source, wanted: Wanted, tally: Tally) -> Scan:
+    numbers = wanted.numbers
+    if numbers and tally.n_valid == 0:
         raise InputError(
             f"No pixel of {source.path or 'the cube'} is valid in all {len(numbers)} bands used: check its nodata "
             "value, its bad bands and the mask."
         )
     return Scan(
         numbers=numbers,
-        dead=tuple(number for number, is_dead in zip(suspects, first.extrema.dead()) if is_dead),
-        n_valid=first.n_valid,
-        mean=first.total / max(first.n_valid, 1),
-        scaling=None if first.value_range is None else first.value_range.scaling(),
-        moments=first.moments or Moments(len(numbers)),
+        dead=tuple(number for number, is_dead in zip(wanted.suspects, tally.extrema.dead()) if is_dead),
+        n_valid=tally.n_valid,
+        mean=tally.total / max(tally.n_valid, 1),
+        scaling=None if tally.value_range is None else tally.value_range.scaling(),
+        moments=tally.moments or Moments(len(numbers)),
     )
 
 

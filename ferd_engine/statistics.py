@@ -7,6 +7,7 @@ digit of them.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,21 @@ class Moments:
             add_gram(difference[None] * np.sqrt(self.count * (count / total)), self._scatter)
         self._offset += difference * (count / total)
         self.count = total
+
+    def save(self, path: Path) -> None:
+        """Write all that was added to an .npz file."""
+        vectors = np.stack([self._origin, self._offset, self._minimum, self._maximum])
+        with path.open("wb") as file:
+            np.savez(file, count=self.count, vectors=vectors, scatter=self._scatter)
+
+    @classmethod
+    def load(cls, path: Path) -> Moments:
+        """Return the moments of a file that `save` wrote."""
+        with np.load(path, allow_pickle=False) as stored:
+            moments = cls(stored["scatter"].shape[0])
+            moments.count, moments._scatter = int(stored["count"]), stored["scatter"]
+            moments._origin, moments._offset, moments._minimum, moments._maximum = stored["vectors"]
+        return moments
 
     @property
     def mean(self) -> Float64Array:

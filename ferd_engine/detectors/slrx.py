@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from ..context import RunContext
-from ..cube import Cube, Float32Array, ScoreSink, ScratchCube
+from ..cube import Cube, Float32Array, FloatArray, ScoreSink, ScratchCube
 from ..errors import InputError, UsageError
 from ..parallel import threads
 from ..progress import ProgressSpan
@@ -57,14 +58,18 @@ class Slrx:
                 f"The block of SLRX is {self.block} pixels: give {SMALLEST_SIDE} or more, one pixel has no spread."
             )
 
+    def side(self, n_rows: int) -> int:
+        """Return the side of a block in an image of so many rows."""
+        return self.block or max(n_rows // BLOCKS_PER_COLUMN, SMALLEST_SIDE)
+
     def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores, as `Detector.score` says; reads the cube two to three times."""
         if moments.count == 0:
             raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
-        side = self.block or max(cube.n_rows // BLOCKS_PER_COLUMN, SMALLEST_SIDE)
-        maps = _Maps(context.scratch_cube(cube.n_rows, cube.n_cols, 2 * _N_MAPS))
+        side = self.side(cube.n_rows)
+        maps = Maps(context.scratch_cube(cube.n_rows, cube.n_cols, 2 * _N_MAPS))
         try:
-            _write_maps(PatchScene(cube, moments, side, context.accelerator), maps, context)
+            write_maps(PatchScene(cube, moments, side, context.accelerator), maps, context)
             progress = ProgressSpan(context.progress, 0.95, 1.0)
             # The maps of a block and their sums in float64.
             for window in blocks(cube, 4 * 2 * _N_MAPS + 8 * _N_MAPS + 16, context.free_bytes // 2):
@@ -76,7 +81,15 @@ class Slrx:
         return None
 
 
-def _write_maps(scene: PatchScene, maps: _Maps, context: RunContext) -> None:
+class MapSink(Protocol):
+    """Where the distances go."""
+
+    def write(self, window: Window, distances: Float64Array) -> None:
+        """Take distances (rows, cols, 3), NaN where invalid."""
+
+
+def write_maps(scene: PatchScene, maps: MapSink, context: RunContext) -> None:
+    """Write the three distances of each pixel."""
     # Where the neighbours have more pixels than bands, their covariance is smaller than their Gram matrix.
     small = 8 * scene.grid.side**2 <= scene.cube.n_bands
     distances_of = small_patch_distances if small else large_patch_distances
@@ -90,7 +103,7 @@ def _write_maps(scene: PatchScene, maps: _Maps, context: RunContext) -> None:
             progress.step(done / total, "SLRX distances")
 
 
-class _Maps:
+class Maps:
     """Three maps of distances on scratch, each as a float32 and the float32 remainder, and their extrema.
 
     The pair carries 48 bits: with few pixels in a block the distances to it differ little from each other, and their
@@ -99,13 +112,13 @@ class _Maps:
 
     def __init__(self, scratch: ScratchCube) -> None:
         self._scratch = scratch
-        self._minimum = np.full(_N_MAPS, np.inf)
-        self._maximum = np.full(_N_MAPS, -np.inf)
+        self.minimum = np.full(_N_MAPS, np.inf)
+        self.maximum = np.full(_N_MAPS, -np.inf)
 
     def write(self, window: Window, distances: Float64Array) -> None:
         """Keep distances (rows, cols, 3), NaN where invalid."""
-        np.fmin(self._minimum, np.fmin.reduce(distances, axis=(0, 1)), out=self._minimum)
-        np.fmax(self._maximum, np.fmax.reduce(distances, axis=(0, 1)), out=self._maximum)
+        np.fmin(self.minimum, np.fmin.reduce(distances, axis=(0, 1)), out=self.minimum)
+        np.fmax(self.maximum, np.fmax.reduce(distances, axis=(0, 1)), out=self.maximum)
         pairs = np.empty((*window.shape, 2 * _N_MAPS), dtype=np.float32)
         pairs[:, :, :_N_MAPS] = distances
         pairs[:, :, _N_MAPS:] = distances - pairs[:, :, :_N_MAPS]
@@ -113,19 +126,23 @@ class _Maps:
 
     def product(self, window: Window) -> Float32Array:
         """Return scores (rows, cols), NaN where invalid."""
-        pairs = self._scratch.read_values(window)
-        scaled = pairs[:, :, :_N_MAPS].astype(np.float64)
-        scaled += pairs[:, :, _N_MAPS:]
-        spread = self._maximum - self._minimum
-        scaled -= self._minimum
-        varies = spread > _ROUNDING * self._maximum
-        scaled *= np.divide(1.0, spread, out=np.zeros(_N_MAPS), where=varies)
-        scores: Float32Array = scaled.prod(axis=2).astype(np.float32)
-        return scores
+        return product(self._scratch.read_values(window), self.minimum, self.maximum)
 
     def close(self) -> None:
         """Release the scratch."""
         self._scratch.close()
+
+
+def product(pairs: FloatArray, minimum: Float64Array, maximum: Float64Array) -> Float32Array:
+    """Return scores (rows, cols) of kept maps (rows, cols, 6) and the extrema (3,) of each over the image."""
+    scaled = pairs[:, :, :_N_MAPS].astype(np.float64)
+    scaled += pairs[:, :, _N_MAPS:]
+    spread = maximum - minimum
+    scaled -= minimum
+    varies = spread > _ROUNDING * maximum
+    scaled *= np.divide(1.0, spread, out=np.zeros(_N_MAPS), where=varies)
+    scores: Float32Array = scaled.prod(axis=2).astype(np.float32)
+    return scores
 
 
 INFO = DetectorInfo(

@@ -16,7 +16,7 @@ ENGINE = ROOT / "ferd_engine"
 PLUGIN = ROOT / "ferd_qgis_plugin"
 TRAINING = ROOT / "training"
 MAX_LINES = 400
-OPTIONAL = ("torch", "torchvision", "sklearn", "huggingface_hub", "safetensors", "distributed", "threadpoolctl")
+OPTIONAL = ("torch", "torchvision", "sklearn", "huggingface_hub", "safetensors", "distributed", "dask", "threadpoolctl")
 BLOCKED = ("qgis", "processing", "PyQt5", "PyQt6", "ferd_qgis_plugin", "training", *OPTIONAL)
 # Functions whose work is to print: the command line's, and the worker's messages.
 MAY_PRINT = ("cli/", "worker.py", "__main__.py")

@@ -1,0 +1,3 @@
+"""Detection and enhancement on many machines by dask.distributed, which is imported only when it is asked for."""
+
+from __future__ import annotations

@@ -1,0 +1,223 @@
+"""Detection and enhancement on a cluster: the passes of `pipeline`, strip by strip on workers.
+
+The order in which statistics are merged follows from the raster alone, so that scores do not depend on the number of
+workers, on their speed, or on strips that were computed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Callable
+from uuid import uuid4
+
+import numpy as np
+
+from .._version import __version__
+from ..context import RunContext
+from ..cube import ScoreSink
+from ..detectors import Detector, make_detector
+from ..detectors.distribution import ScoreDistribution
+from ..detectors.slrx import Slrx
+from ..errors import InputError, RunError
+from ..fen.backend import torch_installed
+from ..fen.store import find_model
+from ..options import DetectOptions, EnhanceOptions
+from ..pipeline import Outcome, Plan, make_plan
+from ..progress import ProgressSpan
+from ..raster import Source, open_source
+from ..raster.source import path_exists
+from ..scan import Wanted
+from ..statistics import Moments
+from ..tally import Tally
+from ..windows import Window
+from . import tasks
+from .cluster import Cluster, open_cluster
+from .reach import halo_of
+from .strips import strips
+from .tasks import Job, Rows
+
+# Partial results that a worker merges before one of them goes to the client.
+_FAN_IN = 8
+_SCAN_PART = 0.1
+_ENHANCED_PART = 0.8
+
+
+def run_distributed_detection(source: Source, options: DetectOptions, sink: ScoreSink, context: RunContext) -> Outcome:
+    """Score every valid pixel of the source into the sink, as `pipeline.run_detection` does, on a cluster.
+
+    Raises `UsageError` for detectors and options that need the whole image in one place, `RunError` where the cluster
+    fails.
+    """
+    detector = make_detector(options.detector, **options.detector_options())
+    halo_of(detector, len(source.bands), options)
+    with _opened(source, options, context) as (run, job):
+        scan_part = _SCAN_PART if options.enhance else 0.5
+        with context.part(0.0, scan_part):
+            plan = make_plan(source, options, enhance=options.enhance, context=context, take=run.tally(job))
+        job, backend, moments, scored = _planned(job, plan, options), None, plan.scan.moments, scan_part
+        if options.enhance:
+            scored = _ENHANCED_PART
+            run.cluster.check_workers(tasks.check_model, job)
+            rows = tuple(strips(source.n_rows, 4 * source.n_cols * len(job.numbers)))
+            with context.part(scan_part, scored):
+                moments = run.reduced(tasks.enhance_strip, [(job, part) for part in rows], "FEN")
+            job, backend = replace(job, enhanced=rows), f"{job.options.backend} on the workers of {options.scheduler}"
+        if moments.count == 0:
+            raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
+        with context.part(scored, 1.0):
+            distribution = run.score(job, detector, moments, sink)
+        return Outcome(plan, backend, distribution)
+
+
+def run_distributed_enhancement(
+    source: Source, options: EnhanceOptions, open_sink: Callable[[Plan, int], ScoreSink], context: RunContext
+) -> Outcome:
+    """Enhance every valid pixel of the source, as `pipeline.run_enhancement` does, on a cluster."""
+    with _opened(source, options, context) as (run, job):
+        with context.part(0.0, _SCAN_PART):
+            plan = make_plan(source, options, enhance=True, context=context, take=run.tally(job))
+        job = _planned(job, plan, options)
+        run.cluster.check_workers(tasks.check_model, job)
+        rows = strips(source.n_rows, 4 * source.n_cols * len(job.numbers))
+        sink = open_sink(plan, rows[0][1])
+        bands = tuple(source.bands[number - 1] for number in job.numbers)
+        with context.part(_SCAN_PART, 1.0):
+            calls = [(job, part, bands) for part in rows]
+            for part, path in zip(rows, run.each(tasks.enhance_tile, calls, "FEN")):
+                run.place(path, part, sink)
+        return Outcome(plan, f"{job.options.backend} on the workers of {options.scheduler}")
+
+
+class _Run:
+    """The passes of one run on a cluster."""
+
+    def __init__(self, cluster: Cluster, source: Source, context: RunContext, scratch: Path) -> None:
+        self.cluster, self._source, self._context, self._scratch = cluster, source, context, scratch
+        self._n_passes = 0
+
+    def tally(self, job: Job) -> Callable[[Source, Wanted, RunContext], Tally]:
+        """Return the first pass, for `make_plan`."""
+
+        def take(source: Source, wanted: Wanted, context: RunContext) -> Tally:
+            n_read = len(wanted.numbers) + len(wanted.suspects)
+            rows = strips(source.n_rows, 4 * source.n_cols * n_read, step=_step(source))
+            found: Tally = self.reduced(tasks.tally_strip, [(job, wanted, part) for part in rows], "Reading")
+            return found
+
+        return take
+
+    def each(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], message: str) -> Iterator[Any]:
+        """Yield the results of calls in their order."""
+        name = self._name(function)
+
+        def submit(client: Any, index: int) -> Any:
+            return client.submit(function, *calls[index], key=f"{name}-{index}")
+
+        return self.cluster.results(submit, len(calls), self._span(), message)
+
+    def reduced(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], message: str) -> Any:
+        """Return the merged results of calls: by eights on the workers, these one after the other here."""
+        name = self._name(function)
+
+        def submit(client: Any, group: int) -> Any:
+            numbers = range(group * _FAN_IN, min((group + 1) * _FAN_IN, len(calls)))
+            leaves = [client.submit(function, *calls[index], key=f"{name}-{index}") for index in numbers]
+            return client.submit(tasks.merged, leaves, key=f"{name}-merged-{group}")
+
+        total = None
+        for part in self.cluster.results(submit, -(-len(calls) // _FAN_IN), self._span(), message):
+            if total is None:
+                total = part
+            else:
+                total.merge(part)
+        return total
+
+    def score(self, job: Job, detector: Detector, moments: Moments, sink: ScoreSink) -> ScoreDistribution | None:
+        """Write the scores of the image to the sink."""
+        path = self._scratch / "moments.npz"
+        moments.save(path)
+        row_bytes = 4 * self._source.n_cols * len(job.numbers)
+        if isinstance(detector, Slrx):
+            side = detector.side(self._source.n_rows)
+            rows = strips(self._source.n_rows, row_bytes, step=side)
+            (self._scratch / "maps").mkdir()
+            minimum, maximum = np.full(3, np.inf), np.full(3, -np.inf)
+            for low, high in self.each(tasks.map_strip, [(job, path, part, side) for part in rows], "SLRX distances"):
+                minimum, maximum = np.fmin(minimum, low), np.fmax(maximum, high)
+            tiles = self.each(tasks.product_strip, [(job, part, minimum, maximum) for part in rows], "SLRX scores")
+        else:
+            halo = halo_of(detector, len(job.numbers))
+            rows = strips(self._source.n_rows, row_bytes, step=_step(self._source), least=4 * halo)
+            tiles = self.each(tasks.score_strip, [(job, path, part, halo) for part in rows], "Scores")
+        distribution = None
+        for part, (tile, found, warnings) in zip(rows, tiles):
+            distribution = found
+            for warning in warnings:
+                self._context.warn(warning)
+            self.place(tile, part, sink, plane=True)
+        return distribution
+
+    def place(self, path: str, rows: Rows, sink: ScoreSink, *, plane: bool = False) -> None:
+        """Move the content of a tile into the output; a tile is gone afterwards, so that scratch stays small."""
+        tile = open_source(path)
+        try:
+            n_bands = len(tile.bands)
+            values = tile.read(Window(0, tile.n_rows, 0, tile.n_cols), range(1, n_bands + 1)).values
+        finally:
+            tile.close()
+        sink.write(Window(*rows, 0, tile.n_cols), values[:, :, 0] if plane else values)
+        Path(path).unlink()
+
+    def _name(self, function: Callable[..., Any]) -> str:
+        # The same strip is looked at in several passes, and two runs may share a cluster.
+        self._n_passes += 1
+        return f"ferd-{self._scratch.name}-{self._n_passes}-{function.__name__}"
+
+    def _span(self) -> ProgressSpan:
+        return ProgressSpan(self._context.progress, 0.0, 1.0)
+
+
+@contextmanager
+def _opened(source: Source, options: EnhanceOptions, context: RunContext) -> Iterator[tuple[_Run, Job]]:
+    if options.scheduler is None or context.scratch_folder is None:
+        raise RunError("A distributed run needs a scheduler and a folder for its strips; please report this.")
+    scratch = context.scratch_folder / "strips"
+    scratch.mkdir()
+    backend = options.backend
+    if backend == "auto":
+        # One for all workers: the two agree to 1e-4, and not to the last digit.
+        backend = "torch" if torch_installed() else "numpy"
+    mask = None if options.mask is None else _absolute(options.mask)
+    settings = replace(options, backend=backend, mask=mask)
+    job = Job(uuid4().hex, _absolute(source.path), settings, scratch.absolute())
+    with open_cluster(options.scheduler) as cluster:
+        cluster.check_workers(tasks.check_worker, job, __version__)
+        yield _Run(cluster, source, context, scratch.absolute()), job
+
+
+def _planned(job: Job, plan: Plan, options: EnhanceOptions) -> Job:
+    numbers = plan.selection.numbers
+    if plan.model is None:
+        return replace(job, numbers=numbers)
+    model = plan.model
+    asked = None if options.model is None else find_model(options.model)
+    # The folder that was named, unless another model of its family ran in its place.
+    name = model.name
+    if asked is not None and options.model is not None and asked.sha256 == model.sha256:
+        name = _absolute(options.model)
+    return replace(
+        job, numbers=numbers, model=name, model_sha256=model.sha256, scaling=plan.scan.scaling, mean=plan.scan.mean
+    )
+
+
+def _absolute(path: str) -> str:
+    """Return the path of a file for workers in another folder; names that are not files stay as they are."""
+    return str(Path(path).absolute()) if path_exists(path) and not path.startswith("/vsi") else path
+
+
+def _step(source: Source) -> int:
+    """Return what heights of strips are multiples of: the file's own blocks, so that none is read twice, or 64."""
+    return source.block_rows if 64 < source.block_rows <= 1024 else 64

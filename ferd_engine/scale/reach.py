@@ -1,0 +1,44 @@
+"""Which detectors can score a strip without the rest of the image, and how many rows around it they look at."""
+
+from __future__ import annotations
+
+from ..detectors import Detector
+from ..detectors.covariance import parse_covariance, passes
+from ..detectors.crd import Crd
+from ..detectors.grx import Grx
+from ..detectors.local_mean import OUTER_PX
+from ..detectors.lrx import Lrx
+from ..detectors.qlrx import Qlrx
+from ..detectors.rings import outer_for_rank
+from ..detectors.slrx import Slrx
+from ..errors import UsageError
+from ..options import DetectOptions
+
+_LEAST_OUTER_PX = 20
+
+
+def halo_of(detector: Detector, n_bands: int, options: DetectOptions | None = None) -> int:
+    """Return the rows that a detector looks at above and below a pixel, or more.
+
+    Windows at a strip's edge are shifted inside its halo; at the image's edge there is none, and they are shifted as
+    they are on one machine. Raises `UsageError` for what needs the whole image at once.
+    """
+    if options is not None and options.background is not None:
+        raise UsageError("A background is not taken with --scheduler yet: drop it, or leave --scheduler out.")
+    if isinstance(detector, Slrx):
+        return 0
+    if isinstance(detector, Grx):
+        if passes(parse_covariance(detector.covariance)):
+            raise UsageError(
+                f"The covariance {detector.covariance} of grx reads the image again before it scores, which is not "
+                "distributed: use empirical, oas or pca:K, or leave --scheduler out."
+            )
+        return 0 if detector.mean == "global" else (detector.outer or OUTER_PX) // 2
+    if isinstance(detector, (Lrx, Crd, Qlrx)):
+        if detector.outer is not None:
+            return detector.outer // 2
+        return max(outer_for_rank(detector.inner, n_bands), detector.inner + _LEAST_OUTER_PX) // 2 + 1
+    name = type(detector).__name__.lower() if options is None else options.detector
+    raise UsageError(
+        f"The detector {name!r} is not distributed: use grx, slrx, lrx, qlrx or crd, or leave --scheduler out."
+    )

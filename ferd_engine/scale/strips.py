@@ -1,0 +1,91 @@
+"""Strips of full rows: the windows that workers take, and cubes of which they see a part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..cube import BoolArray, Cube, Float32Array, FloatArray
+from ..windows import Window
+
+# A task is worth its few milliseconds of overhead from about so much on, and there should be tasks enough for all.
+STRIP_BYTES = 128 << 20
+LEAST_STRIPS = 16
+_STEP = 64
+
+
+def strips(n_rows: int, row_bytes: int, *, step: int = _STEP, least: int = 1) -> list[tuple[int, int]]:
+    """Return ranges [start, stop) of rows that cover an image; they follow from the image alone.
+
+    row_bytes : bytes of a row of pixels. Heights are multiples of `step`, and `least` rows or more but for the last.
+    The number of workers has no part in it, so that it has none in the result either.
+
+    >>> strips(200, 1 << 20)
+    [(0, 64), (64, 128), (128, 192), (192, 200)]
+    """
+    height = min(STRIP_BYTES // max(row_bytes, 1), n_rows // LEAST_STRIPS)
+    height = max(-(-max(height, least, 1) // step) * step, step)
+    return [(start, min(start + height, n_rows)) for start in range(0, n_rows, height)]
+
+
+class RowsOf:
+    """The rows [start, stop) of a cube, as a cube."""
+
+    def __init__(self, cube: Cube, start: int, stop: int) -> None:
+        self._cube, self._start = cube, start
+        self.n_rows, self.n_cols, self.n_bands = stop - start, cube.n_cols, cube.n_bands
+
+    def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        """Return values and validity of a window, counted from `start`."""
+        down = self._start
+        return self._cube.read(window._replace(row_start=window.row_start + down, row_stop=window.row_stop + down))
+
+
+class StripFiles:
+    """A cube of float32 in one .npy file per strip, on storage that all workers see."""
+
+    def __init__(self, folder: Path, rows: Sequence[tuple[int, int]], n_cols: int, n_bands: int) -> None:
+        self._folder, self._rows = folder, rows
+        self.n_rows, self.n_cols, self.n_bands = rows[-1][1], n_cols, n_bands
+
+    def read_values(self, window: Window) -> FloatArray:
+        """Return the values (rows, cols, bands) of a window, as a fresh array."""
+        values: Float32Array = np.empty((*window.shape, self.n_bands), dtype=np.float32)
+        for start, stop in self._rows:
+            first, last = max(start, window.row_start), min(stop, window.row_stop)
+            if first < last:
+                stored = np.load(strip_file(self._folder, start), mmap_mode="r", allow_pickle=False)
+                part = stored[first - start : last - start, window.col_start : window.col_stop]
+                values[first - window.row_start : last - window.row_start] = part
+        return values
+
+
+def strip_file(folder: Path, start: int) -> Path:
+    """Return the file of the strip that begins at a row."""
+    return folder / f"strip-{start}.npy"
+
+
+class CoreRows:
+    """Scores of the rows [start, stop) out of a view that begins at `origin`; what lies beyond is dropped."""
+
+    def __init__(self, origin: int, start: int, stop: int, n_cols: int) -> None:
+        self._down = origin - start
+        self.values: Float32Array = np.full((stop - start, n_cols), np.nan, dtype=np.float32)
+
+    def write(self, window: Window, scores: Float32Array) -> None:
+        """Take scores (rows, cols) of a window of the view."""
+        core = core_of(window, self._down, len(self.values))
+        if core is not None:
+            place, part = core
+            self.values[place.row_start : place.row_stop, place.col_start : place.col_stop] = scores[part]
+
+
+def core_of(window: Window, down: int, n_rows: int) -> tuple[Window, slice] | None:
+    """Return a window moved down by `down` and cut to n_rows rows, and which of its rows are left; None for none."""
+    start, stop = window.row_start + down, window.row_stop + down
+    first, last = max(start, 0), min(stop, n_rows)
+    if first >= last:
+        return None
+    return window._replace(row_start=first, row_stop=last), slice(first - start, last - start)

@@ -1,0 +1,266 @@
+"""What workers do with a strip. Each task may run twice: it writes under a name of its own and renames at the end."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._version import __version__
+from ..bands import BandInfo
+from ..context import RunContext
+from ..cube import Cube, FloatArray, MaskedCube
+from ..detectors import Detector, make_detector
+from ..detectors.patches import PatchScene
+from ..detectors.slrx import Maps, Slrx, product, write_maps
+from ..errors import InputError, ModelError
+from ..features import Enhancer, SourceCube
+from ..fen.backend import open_backend
+from ..fen.store import find_model
+from ..options import DetectOptions, EnhanceOptions
+from ..parallel import threads
+from ..raster import Source, open_source
+from ..raster.masked_source import with_mask
+from ..raster.source import Georeference
+from ..raster.writer import RasterSpec, RasterWriter
+from ..scaling import Scaling
+from ..scan import Wanted, tally_rows
+from ..statistics import Float64Array, Moments
+from ..tally import Tally
+from ..threads import limited_threads
+from ..windows import Window
+from .strips import CoreRows, RowsOf, StripFiles, core_of, strip_file
+
+Rows = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all strips of a run share: small, since it travels with each of them. Paths are those of the workers too."""
+
+    run: str
+    path: str
+    options: EnhanceOptions
+    scratch: Path
+    numbers: tuple[int, ...] = ()
+    model: str = ""
+    model_sha256: str = ""
+    scaling: Scaling | None = None
+    mean: NDArray[np.float64] | None = None
+    # The strips of the enhanced cube; none where the detector reads the raster's own bands.
+    enhanced: tuple[Rows, ...] = field(default=())
+
+
+_kept = threading.local()
+
+
+def check_worker(job: Job, version: str) -> str:
+    """Say what keeps this worker from taking part; nothing where it can."""
+    if __version__ != version:
+        return f"it has FERD {__version__} and not {version}"
+    if not job.scratch.is_dir():
+        return f"it does not see the output's folder {job.scratch.parent}, which all workers must share"
+    try:
+        _source(job)
+    except InputError as error:
+        return f"it cannot open the input: {error}"
+    return ""
+
+
+def check_model(job: Job) -> str:
+    """Say that this worker lacks the run's model; nothing where it has it."""
+    try:
+        _model(job)
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
+def tally_strip(job: Job, wanted: Wanted, rows: Rows) -> Tally:
+    """Count what is wanted of a strip."""
+    with _at_work(job) as (source, context):
+        return tally_rows(source, wanted, rows, context)
+
+
+def merged(tallies: list[Any]) -> Any:
+    """Return tallies or moments merged in their order; they stay as they are, since they may be asked for again."""
+    first = copy.deepcopy(tallies[0])
+    for other in tallies[1:]:
+        first.merge(other)
+    return first
+
+
+def enhance_strip(job: Job, rows: Rows) -> Moments:
+    """Enhance a strip into a scratch file, NaN where invalid; return the moments of its valid pixels."""
+    start, stop = rows
+    n_bands = len(job.numbers)
+    moments = Moments(n_bands)
+    with _at_work(job) as (source, context):
+        attempt = job.scratch / f"{uuid4().hex}.npy"
+        shape = (stop - start, source.n_cols, n_bands)
+        stored: Any = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+            attempt, mode="w+", dtype=np.float32, shape=shape
+        )
+        for window, values in _enhanced(job, source, rows, context):
+            valid = ~np.isnan(values[:, :, 0])
+            moments.add(values.reshape(-1, n_bands) if valid.all() else values[valid])
+            stored[window.row_start - start : window.row_stop - start, window.col_start : window.col_stop] = values
+        stored.flush()
+        del stored
+        attempt.replace(strip_file(job.scratch, start))
+    return moments
+
+
+def enhance_tile(job: Job, rows: Rows, bands: tuple[BandInfo, ...]) -> str:
+    """Enhance a strip into a GeoTIFF of its own; return its path."""
+    with _at_work(job) as (source, context):
+        writer = _TileWriter(job, rows, source.n_cols, bands)
+        for window, values in _enhanced(job, source, rows, context):
+            writer.write(
+                window._replace(row_start=window.row_start - rows[0], row_stop=window.row_stop - rows[0]), values
+            )
+        return writer.finish()
+
+
+def score_strip(job: Job, moments: Path, rows: Rows, halo: int) -> tuple[str, Any, list[str]]:
+    """Score a strip into a GeoTIFF; return its path, the scores' distribution and the warnings."""
+    with _at_work(job) as (source, context):
+        cube = _cube(job, source)
+        start, stop = max(rows[0] - halo, 0), min(rows[1] + halo, cube.n_rows)
+        core = CoreRows(start, *rows, cube.n_cols)
+        with threads():
+            distribution = _detector(job).score(RowsOf(cube, start, stop), load_moments(moments), core, context)
+        return _write_tile(job, rows, core.values), distribution, context.warnings
+
+
+def map_strip(job: Job, moments: Path, rows: Rows, side: int) -> tuple[Float64Array, Float64Array]:
+    """Keep the three maps of SLRX of a strip, whole blocks, in a scratch file; return their extrema."""
+    with _at_work(job) as (source, context):
+        cube = _cube(job, source)
+        start, stop = max(rows[0] - side, 0), min(rows[1] + side, cube.n_rows)
+        scratch = context.scratch_cube(rows[1] - rows[0], cube.n_cols, 6)
+        maps = Maps(scratch)
+        write_maps(
+            PatchScene(RowsOf(cube, start, stop), load_moments(moments), side),
+            _CoreMaps(maps, start - rows[0], rows[1] - rows[0]),
+            context,
+        )
+        attempt = job.scratch / f"{uuid4().hex}.npy"
+        np.save(attempt, scratch.read_values(Window(0, rows[1] - rows[0], 0, cube.n_cols)))
+        attempt.replace(strip_file(job.scratch / "maps", rows[0]))
+        scratch.close()
+        return maps.minimum, maps.maximum
+
+
+def product_strip(job: Job, rows: Rows, minimum: Float64Array, maximum: Float64Array) -> tuple[str, None, list[str]]:
+    """Write the scores of SLRX of a strip into a GeoTIFF; return what `score_strip` does."""
+    pairs: FloatArray = np.load(strip_file(job.scratch / "maps", rows[0]), allow_pickle=False)
+    return _write_tile(job, rows, product(pairs, minimum, maximum)), None, []
+
+
+class _CoreMaps:
+    def __init__(self, maps: Maps, down: int, n_rows: int) -> None:
+        self._maps, self._down, self._n_rows = maps, down, n_rows
+
+    def write(self, window: Window, distances: Float64Array) -> None:
+        core = core_of(window, self._down, self._n_rows)
+        if core is not None:
+            self._maps.write(core[0], distances[core[1]])
+
+
+@lru_cache(maxsize=2)
+def load_moments(path: Path) -> Moments:
+    """Return the moments of a scratch file, read once per worker: they are too large to travel with each strip."""
+    return Moments.load(path)
+
+
+@contextmanager
+def _at_work(job: Job) -> Iterator[tuple[Source, RunContext]]:
+    # A fixed number of threads, since the order of sums follows from it.
+    with limited_threads(job.options.threads or 1):
+        yield _source(job), RunContext(budget_bytes=job.options.budget_bytes * 7 // 8)
+
+
+def _source(job: Job) -> Source:
+    """Return the raster, open once per thread and run."""
+    if getattr(_kept, "run", None) != job.run:
+        before = getattr(_kept, "source", None)
+        if before is not None:
+            before.close()
+        _kept.run = _kept.source = _kept.backend = None
+        source = open_source(job.path, job.options.variable)
+        _kept.source = source if job.options.mask is None else with_mask(source, open_source(job.options.mask))
+        _kept.run = job.run
+    found: Source = _kept.source
+    return found
+
+
+def _model(job: Job) -> Any:
+    model = find_model(job.model)
+    if model.sha256 != job.model_sha256:
+        raise ModelError(
+            f"The model {job.model} has other weights on a worker than here: import the same model on all machines."
+        )
+    return model
+
+
+def _enhanced(job: Job, source: Source, rows: Rows, context: RunContext) -> Iterator[tuple[Window, Any]]:
+    """Yield (window, enhanced values, NaN where invalid) of a strip."""
+    model = _model(job)
+    if getattr(_kept, "backend", None) is None:
+        options = job.options
+        _kept.backend = open_backend(model, options.backend, options.device, options.threads or 1, options.precision)
+    if job.scaling is None or job.mean is None:
+        raise ValueError("This job was made without a model, so there is nothing to enhance with.")
+    enhancer = Enhancer(source, job.numbers, job.scaling, job.mean, _kept.backend, model.architecture.halo_px)
+    with closing(enhancer.run(context, bytes_per_value=8, least_rows=8, rows=rows)) as blocks:
+        for window, values, valid in blocks:
+            if not valid.all():
+                values[~valid] = np.nan
+            yield window, values
+
+
+def _cube(job: Job, source: Source) -> Cube:
+    if not job.enhanced:
+        return SourceCube(source, job.numbers)
+    return MaskedCube(StripFiles(job.scratch, job.enhanced, source.n_cols, len(job.numbers)))
+
+
+def _detector(job: Job) -> Detector:
+    if not isinstance(job.options, DetectOptions):
+        raise ValueError("This job enhances, so there is no detector.")
+    detector = make_detector(job.options.detector, **job.options.detector_options())
+    if isinstance(detector, Slrx):
+        raise ValueError("SLRX has tasks of its own.")
+    return detector
+
+
+def _write_tile(job: Job, rows: Rows, scores: Any) -> str:
+    writer = _TileWriter(job, rows, scores.shape[1], (BandInfo(1, "score"),))
+    writer.write(Window(0, scores.shape[0], 0, scores.shape[1]), scores)
+    return writer.finish()
+
+
+class _TileWriter:
+    def __init__(self, job: Job, rows: Rows, n_cols: int, bands: tuple[BandInfo, ...]) -> None:
+        self._tile = job.scratch / f"tile-{rows[0]}.tif"
+        self._folder = job.scratch / uuid4().hex
+        self._folder.mkdir()
+        spec = RasterSpec(rows[1] - rows[0], n_cols, bands, Georeference(), tile_rows=16)
+        self._writer = RasterWriter(self._tile.name, self._folder, spec)
+
+    def write(self, window: Window, values: Any) -> None:
+        self._writer.write(window, values)
+
+    def finish(self) -> str:
+        self._writer.finish()[-1].replace(self._tile)
+        return str(self._tile)

@@ -1,0 +1,351 @@
+"""Detection and enhancement on a LocalCluster of real processes: the scores of one machine, whatever the workers do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+from ferd_engine import detect, detect_raster, enhance_raster, open_model
+from ferd_engine.cli import main
+from ferd_engine.errors import FerdError, RunError, UsageError
+from ferd_engine.fen.bundle import save_model
+from ferd_engine.scale import tasks
+from ferd_engine.scale.address import parse_scheduler
+from ferd_engine.scale.cluster import Cluster
+from ferd_engine.scale.strips import strips
+from ferd_engine.statistics import Moments
+
+from ..rasters import cube, read_scores, write_tiff
+
+distributed = pytest.importorskip("distributed", reason="the extra scale is not installed")
+
+
+def local_cluster() -> Any:
+    return distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        memory_limit=0,
+        silence_logs=50,
+    )
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Any]:
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        memory_limit=0,
+        silence_logs=50,
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    values = cube(301, 23, 60)
+    values[60:70, 4:9] = -9999.0
+    values[:, 20, 3] = -9999.0
+    return write_tiff(tmp_path_factory.mktemp("scene") / "scene.tif", values, nodata=-9999)
+
+
+def left_over(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+CASES = [
+    {"enhance": False},
+    {"enhance": False, "covariance": "pca:9"},
+    {"enhance": False, "mean": "local", "outer": 9},
+    {"enhance": False, "detector": "slrx"},
+    {"enhance": False, "detector": "slrx", "block": 3, "bands": "1-9"},
+    {"enhance": False, "detector": "lrx", "inner": 3, "outer": 9, "covariance": "oas", "bands": "1-8"},
+    {"enhance": False, "detector": "crd", "inner": 3, "outer": 7, "bands": "1-8"},
+    {"enhance": False, "detector": "qlrx", "inner": 3, "outer": 7, "bands": "1-8"},
+    {"model": "fen-50", "backend": "numpy"},
+    {"model": "fen-50", "backend": "numpy", "detector": "slrx", "scaling": "percentile"},
+]
+
+
+class Ranges(SimpleHTTPRequestHandler):
+    """Serves byte ranges, and notes how many bytes each answer had."""
+
+    asked: list[int]
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        content = path.read_bytes()
+        first, last = 0, len(content) - 1
+        wanted = self.headers.get("Range")
+        if wanted:
+            low, _, high = wanted.removeprefix("bytes=").partition("-")
+            first, last = int(low), min(int(high or last), last)
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+            self.asked.append(last - first + 1)
+        else:
+            self.send_response(200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(last - first + 1))
+        self.end_headers()
+        self.wfile.write(content[first : last + 1])
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def range_server(folder: Path) -> Iterator[tuple[int, list[int]]]:
+    asked: list[int] = []
+    handler = type("Handler", (Ranges,), {"asked": asked})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_address[1], asked
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize("options", CASES, ids=lambda options: "-".join(str(value) for value in options.values()))
+def test_scores_are_those_of_one_machine(workers: Any, scene: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    plain = read_scores(detect_raster(scene, tmp_path / "plain.tif", threads=1, **options).output)
+    report = detect_raster(scene, tmp_path / "out.tif", scheduler=workers.scheduler_address, **options)
+    scores = read_scores(report.output)
+    np.testing.assert_array_equal(np.isnan(scores), np.isnan(plain))
+    np.testing.assert_allclose(scores, plain, rtol=1e-5, atol=1e-6 * np.nanmax(np.abs(plain)))
+    assert left_over(tmp_path) == ["out.tif", "plain.tif"]
+
+
+def test_scores_do_not_depend_on_the_number_of_workers(workers: Any, scene: Path, tmp_path: Path) -> None:
+    two = detect_raster(scene, tmp_path / "two.tif", scheduler=workers.scheduler_address, enhance=False)
+    one = detect_raster(scene, tmp_path / "one.tif", scheduler="local:1", enhance=False)
+    np.testing.assert_array_equal(read_scores(two.output), read_scores(one.output))
+
+
+def test_enhanced_cube_is_that_of_one_machine(workers: Any, scene: Path, tmp_path: Path) -> None:
+    options = {"model": "fen-50", "backend": "numpy"}
+    plain = gdal.Open(enhance_raster(scene, tmp_path / "plain.tif", **options).output).ReadAsArray()
+    report = enhance_raster(scene, tmp_path / "out.tif", scheduler=workers.scheduler_address, **options)
+    np.testing.assert_allclose(gdal.Open(report.output).ReadAsArray(), plain, rtol=1e-6, atol=1e-6)
+
+
+def test_mask_and_threshold_go_with_it(workers: Any, scene: Path, tmp_path: Path) -> None:
+    mask = np.ones((301, 23, 1), dtype="uint8")
+    mask[100:140] = 0
+    write_tiff(tmp_path / "mask.tif", mask)
+    options = {"enhance": False, "mask": str(tmp_path / "mask.tif"), "threshold": "count:7"}
+    plain = detect_raster(scene, tmp_path / "plain.tif", **options)
+    found = detect_raster(scene, tmp_path / "out.tif", scheduler=workers.scheduler_address, **options)
+    assert (found.n_anomalies, found.valid_pixels) == (7, plain.valid_pixels)
+    assert found.threshold == pytest.approx(plain.threshold, rel=1e-6)
+
+
+def test_a_killed_worker_changes_nothing(scene: Path, tmp_path: Path) -> None:
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        memory_limit=0,
+        silence_logs=50,
+    ) as cluster:
+        options = {"model": "fen-50", "backend": "numpy", "scheduler": cluster.scheduler_address}
+        whole = read_scores(detect_raster(scene, tmp_path / "whole.tif", **options).output)
+        killer = KillAt(0.3, next(worker.pid for worker in cluster.workers.values()))
+        killed = read_scores(detect_raster(scene, tmp_path / "killed.tif", progress=killer, **options).output)
+    assert killer.done
+    np.testing.assert_array_equal(killed, whole)
+    assert left_over(tmp_path) == ["killed.tif", "whole.tif"]
+
+
+class KillAt:
+    """Kills a process outright once so much of a run is done."""
+
+    def __init__(self, fraction: float, pid: int) -> None:
+        self._fraction, self._pid, self.done = fraction, pid, False
+
+    def update(self, fraction: float, message: str) -> None:
+        if fraction >= self._fraction and not self.done:
+            self.done = True
+            os.kill(self._pid, signal.SIGKILL)
+
+    def cancelled(self) -> bool:
+        return False
+
+
+def test_merged_results_stay_as_they_are_for_a_second_call() -> None:
+    parts = []
+    for start in range(3):
+        parts.append(Moments(4))
+        parts[-1].add(cube(5, 3, 4, seed=start).reshape(-1, 4))
+    first, second = tasks.merged(parts), tasks.merged(parts)
+    assert [part.count for part in parts] == [15, 15, 15]
+    assert first.count == second.count == 45
+    np.testing.assert_array_equal(first.covariance(), second.covariance())
+
+
+def test_few_tasks_are_known_to_the_scheduler(workers: Any) -> None:
+    from ferd_engine.progress import ProgressSpan, SilentProgress
+
+    with distributed.Client(workers, direct_to_workers=True, set_as_default=False) as client:
+        cluster = Cluster(client, "test")
+        most = 0
+
+        def submit(client: Any, index: int) -> Any:
+            return client.submit(abs, -index, key=f"few-{index}")
+
+        for index, value in enumerate(
+            cluster.results(submit, 300, ProgressSpan(SilentProgress(), 0.0, 1.0), "Counting")
+        ):
+            assert value == index
+            most = max(most, len(workers.scheduler.tasks))
+        assert 0 < most <= 16
+
+
+def test_a_failed_window_is_one_sentence(workers: Any, tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "cut.tif", cube(301, 23, 9))
+    with open(path, "rb+") as file:
+        file.truncate(path.stat().st_size * 2 // 3)
+    with pytest.raises(FerdError, match=r"Cannot read rows .* of .*cut\.tif") as failed:
+        detect_raster(path, tmp_path / "out.tif", scheduler=workers.scheduler_address, enhance=False)
+    assert "\n" not in str(failed.value)
+    assert left_over(tmp_path) == ["cut.tif"]
+
+
+def test_a_lost_scheduler_is_one_sentence(scene: Path, tmp_path: Path) -> None:
+    with scheduler_and_worker() as (address, processes):
+        killer = KillAt(0.3, processes[0].pid)
+        with pytest.raises(RunError, match="was lost during the run") as failed:
+            detect_raster(scene, tmp_path / "out.tif", scheduler=address, enhance=True, model="fen-50", progress=killer)
+    assert killer.done
+    assert "\n" not in str(failed.value)
+    assert left_over(tmp_path) == []
+
+
+@contextmanager
+def scheduler_and_worker(**environment: str) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Start a scheduler and a worker as a user does, in processes of their own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    host = ["--host", "127.0.0.1"]
+    scheduler = ["dask_scheduler", *host, "--port", address.rsplit(":", 1)[1], "--dashboard-address", "127.0.0.1:0"]
+    worker = ["dask_worker", address, *host, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    processes = []
+    try:
+        for command in (scheduler, worker):
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", f"distributed.cli.{command[0]}", *command[1:]],
+                    env={**os.environ, **environment},
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
+        yield address, processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def test_a_worker_without_the_model_is_one_sentence(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERD_MODELS", str(tmp_path / "models"))
+    save_model(replace(open_model("fen-50"), name="mine"), tmp_path / "models" / "mine")
+    with scheduler_and_worker(FERD_MODELS=str(tmp_path / "none")) as (address, _), pytest.raises(FerdError) as failed:
+        detect_raster(scene, tmp_path / "out.tif", scheduler=address, model="mine")
+    assert "mine" in str(failed.value)
+    assert "\n" not in str(failed.value)
+    assert left_over(tmp_path) == ["models"]
+
+
+def test_input_over_http_is_read_by_ranges(workers: Any, scene: Path, tmp_path: Path) -> None:
+    plain = read_scores(detect_raster(scene, tmp_path / "plain.tif", enhance=False, threads=1).output)
+    with range_server(scene.parent) as (port, asked):
+        path = f"/vsicurl/http://127.0.0.1:{port}/{scene.name}"
+        report = detect_raster(path, tmp_path / "out.tif", scheduler=workers.scheduler_address, enhance=False)
+    np.testing.assert_allclose(read_scores(report.output), plain, rtol=1e-6)
+    assert sum(asked) > 0
+
+
+def test_a_batch_uses_the_scheduler(workers: Any, scene: Path, tmp_path: Path) -> None:
+    code = main(
+        ["batch", str(scene.parent), str(tmp_path), "--no-enhance", "--scheduler", workers.scheduler_address, "--json"]
+    )
+    assert code == 0
+    plain = read_scores(detect_raster(scene, tmp_path / "plain.tif", enhance=False, threads=1).output)
+    np.testing.assert_allclose(read_scores(tmp_path / "scene_score.tif"), plain, rtol=1e-6)
+
+
+def test_no_scheduler_is_one_sentence(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ferd_engine.scale.cluster._CONNECT_SECONDS", 1)
+    with pytest.raises(RunError, match=r"No scheduler answers at tcp://127\.0\.0\.1:9"):
+        detect_raster(scene, tmp_path / "out.tif", scheduler="tcp://127.0.0.1:9", enhance=False)
+    assert left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"detector": "fusion"}, "'fusion' is not distributed"),
+        ({"covariance": "trimmed:5"}, "trimmed:5 of grx reads the image again"),
+        ({"background": "roi.tif"}, "background is not taken"),
+        ({"scheduler": "local:0"}, "'local:0' is none"),
+        ({"scheduler": "host:8786"}, "'host:8786' is none"),
+    ],
+)
+def test_what_cannot_be_distributed_is_refused(scene: Path, tmp_path: Path, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as refused:
+        detect_raster(scene, tmp_path / "out.tif", **{"scheduler": "local:1", "enhance": False, **options})
+    assert refused.value.exit_code == 2
+    assert left_over(tmp_path) == []
+
+
+def test_arrays_are_refused() -> None:
+    with pytest.raises(UsageError, match="use detect_raster"):
+        detect(cube(9, 7, 4), enhance=False, scheduler="local:1")
+
+
+def test_dask_is_not_loaded_without_the_option(scene: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from ferd_engine.cli import main; main(sys.argv[1:]); "
+        "sys.exit(any(name.split('.')[0] in ('dask', 'distributed') for name in sys.modules))"
+    )
+    arguments = ["detect", str(scene), str(tmp_path / "out.tif"), "--no-enhance", "--json"]
+    assert subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("step", [2, 12, 64])
+def test_strips_cover_the_image_once(step: int) -> None:
+    for n_rows in (1, 63, 64, 1000):
+        parts = strips(n_rows, 1 << 20, step=step)
+        assert [row for start, stop in parts for row in range(start, stop)] == list(range(n_rows))
+        assert all(start % step == 0 for start, _ in parts)
+
+
+def test_addresses() -> None:
+    assert parse_scheduler("local:3").n_local == 3
+    assert parse_scheduler("tcp://10.0.0.1:8786").url == "tcp://10.0.0.1:8786"
