@@ -36,6 +36,8 @@ _SCORE_PART = 0.9
 # Lower blocks would keep the threads of FEN waiting for each other.
 _LEAST_ROWS = 8
 _TWO_CUBES_SCORE_PART = 0.4
+# A range of which rare pixels make more than this is worth a warning.
+_RARE_RANGE = 0.5
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,11 @@ def make_plan(
     selection, model = select_bands(source, alive, options, enhance=enhance)
     if scanned.dead:
         context.warn(f"{len(scanned.dead)} bands that are wholly nodata or constant were left out.")
+    if scanned.rare_range > _RARE_RANGE:
+        context.warn(
+            f"{scanned.rare_range:.0%} of the range that the scaling maps is set by fewer than 0.01 % of the pixels, "
+            "which leaves the others little contrast: look at them, or take --scaling percentile."
+        )
     if model is not None and options.model is not None and find_model(options.model).n_bands > model.n_bands:
         context.warn(
             f"The model {options.model} needs more than the {len(alive)} usable bands: {model.name} ran instead."

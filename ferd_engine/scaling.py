@@ -17,6 +17,8 @@ from .errors import InputError
 
 LOW_PERCENT = 0.01
 HIGH_PERCENT = 99.99
+# Pixels fewer than this part of a scene say little of what its values are like.
+RARE_PART = 1e-4
 
 
 @dataclass(frozen=True)
@@ -43,25 +45,52 @@ class Scaling:
 
 
 class ValueRange:
-    """Minimum and maximum of all values, over blocks in any order."""
+    """Minimum and maximum of all values, over blocks in any order, and how much of them few pixels make.
 
-    def __init__(self) -> None:
+    Kept beside them are the largest and the smallest values of single pixels, as many as `RARE_PART` of the raster.
+    """
+
+    def __init__(self, n_pixels_at_most: int = 0) -> None:
         self._low = np.inf
         self._high = -np.inf
+        self._count = 0
+        n_kept = int(np.ceil(n_pixels_at_most * RARE_PART)) + 2
+        self._tails = (_Tail(n_kept, sign=1.0), _Tail(n_kept, sign=-1.0)) if n_pixels_at_most else ()
 
     def add(self, values: NDArray[np.floating[Any]]) -> None:
-        """Take the values of valid pixels, of any shape."""
-        if values.size:
-            self._low = min(self._low, float(values.min()))
-            self._high = max(self._high, float(values.max()))
+        """Take the values of valid pixels (n, bands), or of any shape where rare pixels are not asked for."""
+        if not values.size:
+            return
+        lows, highs = values, values
+        if self._tails:
+            lows, highs = values.min(axis=1), values.max(axis=1)
+            self._count += len(values)
+            self._tails[0].add(lows)
+            self._tails[1].add(highs)
+        self._low = min(self._low, float(lows.min()))
+        self._high = max(self._high, float(highs.max()))
 
     def merge(self, other: ValueRange) -> None:
         """Take what `other` has seen."""
         self._low, self._high = min(self._low, other._low), max(self._high, other._high)
+        self._count += other._count
+        for tail, more in zip(self._tails, other._tails):
+            tail.merge(more)
 
     def scaling(self) -> Scaling:
         """Return the scaling; `InputError` where all values are the same."""
         return _checked(self._low, self._high)
+
+    def rare_range(self) -> float:
+        """Return which part of the range would go with the most extreme pixels, fewer than `RARE_PART` at either end.
+
+        0 for fewer than 10,001 pixels, of which that is none.
+        """
+        n_rare = int(np.ceil(self._count * RARE_PART)) - 1
+        if not self._tails or n_rare < 1 or not self._low < self._high:
+            return 0.0
+        rest = self._tails[1].value_at(n_rare) - self._tails[0].value_at(n_rare)
+        return 1.0 - max(rest, 0.0) / (self._high - self._low)
 
 
 class TailRange:

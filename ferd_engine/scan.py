@@ -43,6 +43,8 @@ class Scan:
     mean: NDArray[np.float64]
     scaling: Scaling | None
     moments: Moments
+    # Which part of the scaling's range fewer than 0.01 % of the pixels make.
+    rare_range: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,11 @@ class Wanted:
         """Return a tally of no pixel, whose moments are taken by the accelerator where there is one."""
         value_range: ValueRange | TailRange | None = None
         if self.scaling is not None and self.numbers:
-            value_range = TailRange(self.n_values) if self.scaling == "percentile" else ValueRange()
+            value_range = (
+                TailRange(self.n_values)
+                if self.scaling == "percentile"
+                else ValueRange(self.n_values // len(self.numbers))
+            )
         moments = Moments(len(self.numbers), accelerator) if self.with_moments else None
         return Tally(len(self.numbers), len(self.suspects), value_range, moments)
 
@@ -191,6 +197,7 @@ def _found(source: Source, wanted: Wanted, tally: Tally) -> Scan:
         mean=tally.total / max(tally.n_valid, 1),
         scaling=None if tally.value_range is None else tally.value_range.scaling(),
         moments=tally.moments or Moments(len(numbers)),
+        rare_range=tally.value_range.rare_range() if isinstance(tally.value_range, ValueRange) else 0.0,
     )
 
 
