@@ -68,7 +68,7 @@ class Wanted:
             value_range = (
                 TailRange(self.n_values)
                 if self.scaling == "percentile"
-                else ValueRange(self.n_values // len(self.numbers))
+                else ValueRange(self.n_pixels)
             )
         moments = Moments(len(self.numbers), accelerator) if self.with_moments else None
         return Tally(len(self.numbers), len(self.suspects), value_range, moments)
