@@ -65,11 +65,7 @@ class Wanted:
         """Return a tally of no pixel, whose moments are taken by the accelerator where there is one."""
         value_range: ValueRange | TailRange | None = None
         if self.scaling is not None and self.numbers:
-            value_range = (
-                TailRange(self.n_values)
-                if self.scaling == "percentile"
-                else ValueRange(self.n_pixels)
-            )
+            value_range = TailRange(self.n_values) if self.scaling == "percentile" else ValueRange(self.n_pixels)
         moments = Moments(len(self.numbers), accelerator) if self.with_moments else None
         return Tally(len(self.numbers), len(self.suspects), value_range, moments)
 
