@@ -13,6 +13,7 @@ from ..errors import InputError, UsageError
 from ..options import DetectOptions, EnhanceOptions, build_options
 from ..progress import Progress, ProgressSpan, SilentProgress
 from ..raster.source import path_exists
+from ..scale.cluster import check_packages
 from .inputs import find_inputs
 from .isolated import Worker
 from .jobs import BUSY, STOPPED, TASKS, Job, JobResult, JobRunner, run_job
@@ -79,6 +80,8 @@ def _check(settings: EnhanceOptions) -> None:
     """Refuse at once what would make every raster fail."""
     if isinstance(settings, DetectOptions):
         detector_info(settings.detector)
+    if settings.scheduler is not None:
+        check_packages()
     for path in _other_inputs(settings):
         if not path.startswith("/vsi") and ":" not in path[2:] and not path_exists(path):
             raise InputError(f"There is no file {path}: check the path.")

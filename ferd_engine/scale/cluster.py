@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -113,19 +114,40 @@ class Cluster:
             raise RunError(f"A worker failed ({type(error).__name__}: {what}): look at its log.") from error
 
 
-@contextmanager
-def open_cluster(text: str) -> Iterator[Cluster]:
-    """Connect to the cluster that `--scheduler` names, or start it on this machine for the time of the run."""
-    address = parse_scheduler(text)
+def check_packages() -> None:
+    """Raise MissingPackageError, with the command that helps, where dask.distributed is not installed."""
     if importlib.util.find_spec("distributed") is None:
         raise MissingPackageError(
             "The option --scheduler needs the package distributed, which is not installed: add it with: python -m pip "
             'install "distributed>=2022.11"'
         )
+
+
+@contextmanager
+def _same_environment() -> Iterator[None]:
+    """Undo what a local cluster does to this process's environment: its nannies set OMP_NUM_THREADS=1 and others.
+
+    Without it every later run in this process would have one thread.
+    """
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
+
+
+@contextmanager
+def open_cluster(text: str) -> Iterator[Cluster]:
+    """Connect to the cluster that `--scheduler` names, or start it on this machine for the time of the run."""
+    address = parse_scheduler(text)
+    check_packages()
     import dask
     from distributed import Client, LocalCluster
 
     with ExitStack() as stack:
+        stack.enter_context(_same_environment())
         stack.enter_context(dask.config.set({"distributed.admin.tick.limit": "1h"}))
         target: Any = address.url
         if address.n_local:

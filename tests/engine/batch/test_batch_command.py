@@ -91,7 +91,7 @@ def test_what_cannot_be_begun(tmp_path: Path, scenes: Path) -> None:
         (["--task", "enhance"], "--no-enhance"),
         (["--table", "mine.csv"], "no table of a batch"),
         (["--table", "table.txt"], "known type"),
-        (["--scheduler", "local:2"], "--scheduler"),
+        (["--scheduler", "nowhere"], "scheduler"),
     ):
         found = batch(tmp_path, *options)
         assert (found.returncode, found.stdout, len(found.stderr.splitlines())) == (2, "", 1), found.stderr

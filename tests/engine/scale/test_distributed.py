@@ -21,6 +21,7 @@ import pytest
 from osgeo import gdal
 
 from ferd_engine import detect, detect_raster, enhance_raster, open_model
+from ferd_engine.batch import run_batch
 from ferd_engine.cli import main
 from ferd_engine.errors import FerdError, RunError, UsageError
 from ferd_engine.fen.bundle import save_model
@@ -46,16 +47,19 @@ def local_cluster() -> Any:
     )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _environment() -> Iterator[None]:
+    # The clusters that these tests start would leave OMP_NUM_THREADS=1 to all later tests.
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="module")
 def workers() -> Iterator[Any]:
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        memory_limit=0,
-        silence_logs=50,
-    ) as cluster:
+    with local_cluster() as cluster:
         yield cluster
 
 
@@ -298,6 +302,22 @@ def test_a_batch_uses_the_scheduler(workers: Any, scene: Path, tmp_path: Path) -
     assert code == 0
     plain = read_scores(detect_raster(scene, tmp_path / "plain.tif", enhance=False, threads=1).output)
     np.testing.assert_allclose(read_scores(tmp_path / "scene_score.tif"), plain, rtol=1e-6)
+
+
+def test_a_local_cluster_leaves_the_environment_as_it_was(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    detect_raster(scene, tmp_path / "score.tif", enhance=False, scheduler="local:1")
+    assert dict(os.environ) == before
+
+
+def test_a_batch_without_dask_is_not_begun(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(FerdError, match="needs the package distributed"):
+        run_batch(scene, tmp_path / "out", enhance=False, scheduler="local:1")
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_scheduler_is_one_sentence(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
