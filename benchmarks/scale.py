@@ -1,11 +1,12 @@
-"""GRX on dask.distributed workers beside GRX without them: overhead, two workers, a worker killed outright, bare tasks.
+"""GRX on dask.distributed workers beside GRX without them: overhead, a worker killed outright, bare tasks.
 
-    python benchmarks/scale.py FOLDER [--rows 4000] [--cols 2000] [--bands 100] [--tasks 5000]
+    python benchmarks/scale.py FOLDER [--rows 4000] [--cols 2000] [--bands 100] [--workers 1 2] [--rounds 2]
+    python benchmarks/scale.py FOLDER --workers --tasks 1000000
 
-FOLDER gets the seeded int16 raster of make_raster.py (1.6 GB at the default size) unless it is there. Every run has one
-thread per worker, the plain one a single thread; the cluster is up before the clock starts. The distributed runs must
-give the same scores to the last bit, also where a worker is killed half-way, and those of the plain run within 1e-6 of
-the largest, or the benchmark fails.
+FOLDER gets the seeded int16 raster of make_raster.py (1.6 GB at the default size) unless it is there. All runs, with
+and without workers, may use all CPUs; the cluster is up before the clock starts. The distributed runs must give the
+same scores to the last bit, also where a worker is killed half-way, and those of the plain run within 1e-6 of the
+largest, or the benchmark fails. With --tasks: what a task costs by itself, and whether client and scheduler grow.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from distributed import Client, LocalCluster
 from machine import describe
 from make_raster import make_raster
@@ -27,6 +29,7 @@ from osgeo import gdal
 from ferd_engine import detect_raster
 from ferd_engine.progress import ProgressSpan, SilentProgress
 from ferd_engine.scale.cluster import Cluster
+from ferd_engine.scale.start import threads_per_worker
 
 
 class KillHalfWay:
@@ -47,9 +50,10 @@ class KillHalfWay:
 
 
 def workers(count: int) -> LocalCluster:
+    """Start workers that use all CPUs together, as `--scheduler local:N` does."""
     return LocalCluster(
         n_workers=count,
-        threads_per_worker=1,
+        threads_per_worker=threads_per_worker(count, None),
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
         memory_limit=0,
@@ -67,13 +71,16 @@ def digest(scores: np.ndarray) -> str:
     return hashlib.sha256(scores.tobytes()).hexdigest()[:16]
 
 
-def bare_tasks(cluster: LocalCluster, count: int) -> tuple[float, int]:
-    """Return seconds for tasks that do nothing, and the most that the scheduler knew of at a time."""
-    most = 0
+def bare_tasks(cluster: LocalCluster, count: int) -> str:
+    """Time tasks that do nothing, and note the most that the scheduler knew of and what its memory grew by.
+
+    The scheduler runs in this process, beside the client. Memory is read after a tenth of the tasks and at the end.
+    """
+    most, early, process = 0, 0, psutil.Process()
     with Client(cluster, direct_to_workers=True, set_as_default=False) as client:
         started = time.perf_counter()
         results = Cluster(client, "benchmark").results(
-            lambda client, index: client.submit(abs, -index, key=f"bare-{count}-{index}"),
+            lambda client, index: client.submit(abs, -index, key=f"bare-{count}-{index}", fifo_timeout=0),
             count,
             ProgressSpan(SilentProgress(), 0.0, 1.0),
             "Bare tasks",
@@ -81,7 +88,44 @@ def bare_tasks(cluster: LocalCluster, count: int) -> tuple[float, int]:
         for index, value in enumerate(results):
             assert value == index
             most = max(most, len(cluster.scheduler.tasks))
-        return time.perf_counter() - started, most
+            if index == count // 10:
+                early = process.memory_info().rss
+        seconds, late = time.perf_counter() - started, process.memory_info().rss
+    return (
+        f"{count} bare tasks on 2 workers: {seconds:.1f} s, {count / seconds:.0f} a second, "
+        f"{1e3 * seconds / count:.2f} ms each, at most {most} known to the scheduler; "
+        f"client and scheduler {early / 1e6:.0f} MB after a tenth, {late / 1e6:.0f} MB at the end"
+    )
+
+
+def compare(scene: Path, output: Path, count: int, rounds: int) -> None:
+    """Time runs with and without workers in turn; then, if there are several, one that loses a worker half-way."""
+    with workers(count) as cluster:
+        address = cluster.scheduler_address
+        plain, apart, digests = [], [], set()
+        for options in ({}, {"scheduler": address}):
+            timed(scene, output, **options)
+        for _ in range(rounds):
+            seconds, expected = timed(scene, output)
+            plain.append(seconds)
+            seconds, scores = timed(scene, output, scheduler=address)
+            apart.append(seconds)
+            digests.add(digest(scores))
+        np.testing.assert_allclose(scores, expected, rtol=0.0, atol=1e-6 * expected.max())
+        alone, shared = min(plain), min(apart)
+        print(f"plain {spread(plain)}   {count} workers {spread(apart)}   overhead {100 * (shared / alone - 1):+.1f} %")
+        if count > 1:
+            killer = KillHalfWay(next(worker.pid for worker in cluster.workers.values()))
+            seconds, scores = timed(scene, output, scheduler=address, progress=killer)
+            digests.add(digest(scores))
+            assert killer.done
+            print(f"{count} workers, one killed {seconds:.2f} s")
+    assert len(digests) == 1, digests
+    print(f"one result: sha256 {digests.pop()}...")
+
+
+def spread(seconds: list[float]) -> str:
+    return f"{min(seconds):.2f} s (to {max(seconds):.2f})"
 
 
 def main() -> None:
@@ -90,40 +134,20 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--cols", type=int, default=2000)
     parser.add_argument("--bands", type=int, default=100)
-    parser.add_argument("--tasks", type=int, default=5000)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--tasks", type=int, default=0, help="time so many bare tasks too")
     arguments = parser.parse_args()
     gdal.UseExceptions()
     print(describe())
     scene, output = arguments.folder / "scene.bil", arguments.folder / "scores.tif"
-    if not scene.exists():
+    if arguments.workers and not scene.exists():
         make_raster(scene, arguments.rows, arguments.cols, arguments.bands, seed=0)
-    timed(scene, output, threads=1)
-    alone, plain = timed(scene, output, threads=1)
-    print(f"plain, 1 thread             {alone:7.2f} s")
-    digests = set()
-    with workers(1) as cluster:
-        timed(scene, output, scheduler=cluster.scheduler_address)
-        one, scores = timed(scene, output, scheduler=cluster.scheduler_address)
-        digests.add(digest(scores))
-        np.testing.assert_allclose(scores, plain, rtol=0.0, atol=1e-6 * plain.max())
-        print(f"1 worker                    {one:7.2f} s   overhead {100 * (one / alone - 1):.1f} %")
-    with workers(2) as cluster:
-        timed(scene, output, scheduler=cluster.scheduler_address)
-        two, scores = timed(scene, output, scheduler=cluster.scheduler_address)
-        digests.add(digest(scores))
-        print(f"2 workers                   {two:7.2f} s   speed-up {one / two:.2f}")
-        seconds, most = bare_tasks(cluster, arguments.tasks)
-        print(
-            f"{arguments.tasks} bare tasks, 2 workers   {seconds:7.2f} s   {arguments.tasks / seconds:.0f} a second, "
-            f"{1e3 * seconds / arguments.tasks:.2f} ms each, at most {most} known to the scheduler"
-        )
-        killer = KillHalfWay(next(worker.pid for worker in cluster.workers.values()))
-        killed, scores = timed(scene, output, scheduler=cluster.scheduler_address, progress=killer)
-        digests.add(digest(scores))
-        assert killer.done
-        print(f"2 workers, one killed       {killed:7.2f} s")
-    assert len(digests) == 1, digests
-    print(f"one result: sha256 {digests.pop()}...")
+    for count in arguments.workers:
+        compare(scene, output, count, arguments.rounds)
+    if arguments.tasks:
+        with workers(2) as cluster:
+            print(bare_tasks(cluster, arguments.tasks))
 
 
 if __name__ == "__main__":

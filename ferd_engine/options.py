@@ -21,7 +21,7 @@ DEFAULT_DETECTOR = "grx"
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "bf16")
 
-_MIN_MEMORY_BYTES = 64 << 20
+LEAST_MEMORY_BYTES = 64 << 20
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -35,7 +35,7 @@ def parse_memory(text: str) -> int:
     if not match:
         raise UsageError(f"The memory budget {text!r} is not a size: write it like 512MiB or 2GiB.")
     size = float(match[1]) * _UNITS[match[2].lower()]
-    if not _MIN_MEMORY_BYTES <= size < 1 << 60:
+    if not LEAST_MEMORY_BYTES <= size < 1 << 60:
         raise UsageError(f"The memory budget {text!r} is out of range: give at least 64MiB.")
     return int(size)
 

@@ -13,7 +13,7 @@ from ..errors import InputError, UsageError
 from ..options import DetectOptions, EnhanceOptions, build_options
 from ..progress import Progress, ProgressSpan, SilentProgress
 from ..raster.source import path_exists
-from ..scale.cluster import check_packages
+from ..scale.start import check_packages
 from .inputs import find_inputs
 from .isolated import Worker
 from .jobs import BUSY, STOPPED, TASKS, Job, JobResult, JobRunner, run_job

@@ -39,7 +39,9 @@ class RowCache:
 
     def read(self, row_start: int, row_stop: int, numbers: Sequence[int]) -> Iterator[tuple[int, NDArray[Any]]]:
         """Yield (row, stored values (bands, cols)) for each row of [row_start, row_stop)."""
-        if self._numbers != tuple(numbers) or not self._held or row_start < self._held[0].start:
+        # A window that lies beyond what is held is no continuation: the rows in between are nobody's.
+        continues = bool(self._held) and self._held[0].start <= row_start <= self._held[-1].stop
+        if self._numbers != tuple(numbers) or not continues:
             self._held = []
             self._numbers = tuple(numbers)
         next_row = self._held[-1].stop if self._held else row_start - row_start % self._unit_rows

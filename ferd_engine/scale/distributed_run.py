@@ -17,7 +17,7 @@ import numpy as np
 
 from .._version import __version__
 from ..context import RunContext
-from ..cube import ScoreSink
+from ..cube import Float32Array, ScoreSink
 from ..detectors import Detector, make_detector
 from ..detectors.distribution import ScoreDistribution
 from ..detectors.slrx import Slrx
@@ -27,22 +27,26 @@ from ..fen.store import find_model
 from ..options import DetectOptions, EnhanceOptions
 from ..pipeline import Outcome, Plan, make_plan
 from ..progress import ProgressSpan
-from ..raster import Source, open_source
+from ..raster import Source
 from ..raster.source import path_exists
 from ..scan import Wanted
 from ..statistics import Moments
 from ..tally import Tally
 from ..windows import Window
 from . import tasks
-from .cluster import Cluster, open_cluster
+from .cluster import Cluster
 from .reach import halo_of
-from .strips import strips
+from .start import open_cluster, task_options
+from .strips import score_file, strip_file, strips
 from .tasks import Job, Rows
 
 # Partial results that a worker merges before one of them goes to the client.
 _FAN_IN = 8
 _SCAN_PART = 0.1
 _ENHANCED_PART = 0.8
+# What goes into the output at once: whole tiles of it.
+_PLACED_BYTES = 64 << 20
+_TILE_ROWS = 64
 
 
 def run_distributed_detection(source: Source, options: DetectOptions, sink: ScoreSink, context: RunContext) -> Outcome:
@@ -63,7 +67,7 @@ def run_distributed_detection(source: Source, options: DetectOptions, sink: Scor
             run.cluster.check_workers(tasks.check_model, job)
             rows = tuple(strips(source.n_rows, 4 * source.n_cols * len(job.numbers)))
             with context.part(scan_part, scored):
-                moments = run.reduced(tasks.enhance_strip, [(job, part) for part in rows], "FEN")
+                moments = run.reduced(tasks.enhance_strip, [(job, part, True) for part in rows], "FEN")
             job, backend = replace(job, enhanced=rows), f"{job.options.backend} on the workers of {options.scheduler}"
         if moments.count == 0:
             raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
@@ -83,11 +87,10 @@ def run_distributed_enhancement(
         run.cluster.check_workers(tasks.check_model, job)
         rows = strips(source.n_rows, 4 * source.n_cols * len(job.numbers))
         sink = open_sink(plan, rows[0][1])
-        bands = tuple(source.bands[number - 1] for number in job.numbers)
         with context.part(_SCAN_PART, 1.0):
-            calls = [(job, part, bands) for part in rows]
-            for part, path in zip(rows, run.each(tasks.enhance_tile, calls, "FEN")):
-                run.place(path, part, sink)
+            calls = [(job, part, False) for part in rows]
+            for part, _ in zip(rows, run.each(tasks.enhance_strip, calls, "FEN")):
+                run.place(strip_file(job.scratch, part[0]), part, sink)
         return Outcome(plan, f"{job.options.backend} on the workers of {options.scheduler}")
 
 
@@ -114,7 +117,7 @@ class _Run:
         name = self._name(function)
 
         def submit(client: Any, index: int) -> Any:
-            return client.submit(function, *calls[index], key=f"{name}-{index}")
+            return client.submit(function, *calls[index], key=f"{name}-{index}", fifo_timeout=0)
 
         return self.cluster.results(submit, len(calls), self._span(), message)
 
@@ -124,8 +127,8 @@ class _Run:
 
         def submit(client: Any, group: int) -> Any:
             numbers = range(group * _FAN_IN, min((group + 1) * _FAN_IN, len(calls)))
-            leaves = [client.submit(function, *calls[index], key=f"{name}-{index}") for index in numbers]
-            return client.submit(tasks.merged, leaves, key=f"{name}-merged-{group}")
+            leaves = [client.submit(function, *calls[i], key=f"{name}-{i}", fifo_timeout=0) for i in numbers]
+            return client.submit(tasks.merged, leaves, key=f"{name}-merged-{group}", fifo_timeout=0)
 
         total = None
         for part in self.cluster.results(submit, -(-len(calls) // _FAN_IN), self._span(), message):
@@ -147,29 +150,30 @@ class _Run:
             minimum, maximum = np.full(3, np.inf), np.full(3, -np.inf)
             for low, high in self.each(tasks.map_strip, [(job, path, part, side) for part in rows], "SLRX distances"):
                 minimum, maximum = np.fmin(minimum, low), np.fmax(maximum, high)
-            tiles = self.each(tasks.product_strip, [(job, part, minimum, maximum) for part in rows], "SLRX scores")
+            scored = self.each(tasks.product_strip, [(job, part, minimum, maximum) for part in rows], "SLRX scores")
         else:
             halo = halo_of(detector, len(job.numbers))
             rows = strips(self._source.n_rows, row_bytes, step=_step(self._source), least=4 * halo)
-            tiles = self.each(tasks.score_strip, [(job, path, part, halo) for part in rows], "Scores")
+            scored = self.each(tasks.score_strip, [(job, path, part, halo) for part in rows], "Scores")
         distribution = None
-        for part, (tile, found, warnings) in zip(rows, tiles):
+        for part, (found, warnings) in zip(rows, scored):
             distribution = found
             for warning in warnings:
                 self._context.warn(warning)
-            self.place(tile, part, sink, plane=True)
+            self.place(score_file(self._scratch, part[0]), part, sink)
         return distribution
 
-    def place(self, path: str, rows: Rows, sink: ScoreSink, *, plane: bool = False) -> None:
-        """Move the content of a tile into the output; a tile is gone afterwards, so that scratch stays small."""
-        tile = open_source(path)
-        try:
-            n_bands = len(tile.bands)
-            values = tile.read(Window(0, tile.n_rows, 0, tile.n_cols), range(1, n_bands + 1)).values
-        finally:
-            tile.close()
-        sink.write(Window(*rows, 0, tile.n_cols), values[:, :, 0] if plane else values)
-        Path(path).unlink()
+    def place(self, path: Path, rows: Rows, sink: ScoreSink) -> None:
+        """Move the content of a strip into the output; its file is gone afterwards, so that scratch stays small."""
+        values: Float32Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        n_cols = values.shape[1]
+        # A cube's strip is much larger than a part that the output's driver takes at once.
+        step = max(_PLACED_BYTES // values[:1].nbytes // _TILE_ROWS, 1) * _TILE_ROWS
+        for start in range(0, len(values), step):
+            part = values[start : start + step]
+            sink.write(Window(rows[0] + start, rows[0] + start + len(part), 0, n_cols), part)
+        del values, part
+        path.unlink()
 
     def _name(self, function: Callable[..., Any]) -> str:
         # The same strip is looked at in several passes, and two runs may share a cluster.
@@ -191,9 +195,9 @@ def _opened(source: Source, options: EnhanceOptions, context: RunContext) -> Ite
         # One for all workers: the two agree to 1e-4, and not to the last digit.
         backend = "torch" if torch_installed() else "numpy"
     mask = None if options.mask is None else _absolute(options.mask)
-    settings = replace(options, backend=backend, mask=mask)
+    settings = replace(task_options(options), backend=backend, mask=mask)
     job = Job(uuid4().hex, _absolute(source.path), settings, scratch.absolute())
-    with open_cluster(options.scheduler) as cluster:
+    with open_cluster(options.scheduler, options.threads) as cluster:
         cluster.check_workers(tasks.check_worker, job, __version__)
         yield _Run(cluster, source, context, scratch.absolute()), job
 

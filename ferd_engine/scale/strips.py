@@ -67,6 +67,11 @@ def strip_file(folder: Path, start: int) -> Path:
     return folder / f"strip-{start}.npy"
 
 
+def score_file(folder: Path, start: int) -> Path:
+    """Return the file of the scores (rows, cols) of the strip that begins at a row."""
+    return folder / f"scores-{start}.npy"
+
+
 class CoreRows:
     """Scores of the rows [start, stop) out of a view that begins at `origin`; what lies beyond is dropped."""
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..bands import BandInfo
 from ..context import RunContext
 from ..cube import Cube, FloatArray, MaskedCube
 from ..detectors import Detector, make_detector
@@ -30,15 +29,13 @@ from ..options import DetectOptions, EnhanceOptions
 from ..parallel import threads
 from ..raster import Source, open_source
 from ..raster.masked_source import with_mask
-from ..raster.source import Georeference
-from ..raster.writer import RasterSpec, RasterWriter
 from ..scaling import Scaling
 from ..scan import Wanted, tally_rows
 from ..statistics import Float64Array, Moments
 from ..tally import Tally
 from ..threads import limited_threads
 from ..windows import Window
-from .strips import CoreRows, RowsOf, StripFiles, core_of, strip_file
+from .strips import CoreRows, RowsOf, StripFiles, core_of, score_file, strip_file
 
 Rows = tuple[int, int]
 
@@ -99,11 +96,11 @@ def merged(tallies: list[Any]) -> Any:
     return first
 
 
-def enhance_strip(job: Job, rows: Rows) -> Moments:
-    """Enhance a strip into a scratch file, NaN where invalid; return the moments of its valid pixels."""
+def enhance_strip(job: Job, rows: Rows, with_moments: bool) -> Moments | None:
+    """Enhance a strip into a scratch file, NaN where invalid; return the moments of its valid pixels where wanted."""
     start, stop = rows
     n_bands = len(job.numbers)
-    moments = Moments(n_bands)
+    moments = Moments(n_bands) if with_moments else None
     with _at_work(job) as (source, context):
         attempt = job.scratch / f"{uuid4().hex}.npy"
         shape = (stop - start, source.n_cols, n_bands)
@@ -111,8 +108,9 @@ def enhance_strip(job: Job, rows: Rows) -> Moments:
             attempt, mode="w+", dtype=np.float32, shape=shape
         )
         for window, values in _enhanced(job, source, rows, context):
-            valid = ~np.isnan(values[:, :, 0])
-            moments.add(values.reshape(-1, n_bands) if valid.all() else values[valid])
+            if moments is not None:
+                valid = ~np.isnan(values[:, :, 0])
+                moments.add(values.reshape(-1, n_bands) if valid.all() else values[valid])
             stored[window.row_start - start : window.row_stop - start, window.col_start : window.col_stop] = values
         stored.flush()
         del stored
@@ -120,26 +118,16 @@ def enhance_strip(job: Job, rows: Rows) -> Moments:
     return moments
 
 
-def enhance_tile(job: Job, rows: Rows, bands: tuple[BandInfo, ...]) -> str:
-    """Enhance a strip into a GeoTIFF of its own; return its path."""
-    with _at_work(job) as (source, context):
-        writer = _TileWriter(job, rows, source.n_cols, bands)
-        for window, values in _enhanced(job, source, rows, context):
-            writer.write(
-                window._replace(row_start=window.row_start - rows[0], row_stop=window.row_stop - rows[0]), values
-            )
-        return writer.finish()
-
-
-def score_strip(job: Job, moments: Path, rows: Rows, halo: int) -> tuple[str, Any, list[str]]:
-    """Score a strip into a GeoTIFF; return its path, the scores' distribution and the warnings."""
+def score_strip(job: Job, moments: Path, rows: Rows, halo: int) -> tuple[Any, list[str]]:
+    """Score a strip into a scratch file; return the scores' distribution and the warnings."""
     with _at_work(job) as (source, context):
         cube = _cube(job, source)
         start, stop = max(rows[0] - halo, 0), min(rows[1] + halo, cube.n_rows)
         core = CoreRows(start, *rows, cube.n_cols)
         with threads():
             distribution = _detector(job).score(RowsOf(cube, start, stop), load_moments(moments), core, context)
-        return _write_tile(job, rows, core.values), distribution, context.warnings
+        _keep(job, score_file(job.scratch, rows[0]), core.values)
+        return distribution, context.warnings
 
 
 def map_strip(job: Job, moments: Path, rows: Rows, side: int) -> tuple[Float64Array, Float64Array]:
@@ -154,17 +142,17 @@ def map_strip(job: Job, moments: Path, rows: Rows, side: int) -> tuple[Float64Ar
             _CoreMaps(maps, start - rows[0], rows[1] - rows[0]),
             context,
         )
-        attempt = job.scratch / f"{uuid4().hex}.npy"
-        np.save(attempt, scratch.read_values(Window(0, rows[1] - rows[0], 0, cube.n_cols)))
-        attempt.replace(strip_file(job.scratch / "maps", rows[0]))
+        pairs = scratch.read_values(Window(0, rows[1] - rows[0], 0, cube.n_cols))
+        _keep(job, strip_file(job.scratch / "maps", rows[0]), pairs)
         scratch.close()
         return maps.minimum, maps.maximum
 
 
-def product_strip(job: Job, rows: Rows, minimum: Float64Array, maximum: Float64Array) -> tuple[str, None, list[str]]:
-    """Write the scores of SLRX of a strip into a GeoTIFF; return what `score_strip` does."""
+def product_strip(job: Job, rows: Rows, minimum: Float64Array, maximum: Float64Array) -> tuple[None, list[str]]:
+    """Write the scores of SLRX of a strip into a scratch file; return what `score_strip` does."""
     pairs: FloatArray = np.load(strip_file(job.scratch / "maps", rows[0]), allow_pickle=False)
-    return _write_tile(job, rows, product(pairs, minimum, maximum)), None, []
+    _keep(job, score_file(job.scratch, rows[0]), product(pairs, minimum, maximum))
+    return None, []
 
 
 class _CoreMaps:
@@ -244,23 +232,11 @@ def _detector(job: Job) -> Detector:
     return detector
 
 
-def _write_tile(job: Job, rows: Rows, scores: Any) -> str:
-    writer = _TileWriter(job, rows, scores.shape[1], (BandInfo(1, "score"),))
-    writer.write(Window(0, scores.shape[0], 0, scores.shape[1]), scores)
-    return writer.finish()
+def _keep(job: Job, place: Path, values: FloatArray) -> None:
+    """Write values under a name of their own, and rename the whole file; compressing it would cost more than it saves.
 
-
-class _TileWriter:
-    def __init__(self, job: Job, rows: Rows, n_cols: int, bands: tuple[BandInfo, ...]) -> None:
-        self._tile = job.scratch / f"tile-{rows[0]}.tif"
-        self._folder = job.scratch / uuid4().hex
-        self._folder.mkdir()
-        spec = RasterSpec(rows[1] - rows[0], n_cols, bands, Georeference(), tile_rows=16)
-        self._writer = RasterWriter(self._tile.name, self._folder, spec)
-
-    def write(self, window: Window, values: Any) -> None:
-        self._writer.write(window, values)
-
-    def finish(self) -> str:
-        self._writer.finish()[-1].replace(self._tile)
-        return str(self._tile)
+    The client takes it out of the scratch folder soon.
+    """
+    attempt = job.scratch / f"{uuid4().hex}.npy"
+    np.save(attempt, values)
+    attempt.replace(place)

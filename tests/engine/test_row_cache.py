@@ -68,3 +68,13 @@ def test_no_more_rows_are_held_than_announced(unit_rows: int, height: int) -> No
         read(cache, outer.row_start, outer.row_stop, (1,))
         held = sum(rows.stored.shape[1] for rows in cache._held)
         assert held <= cache.most_rows(height + 2 * halo_px)
+
+
+def test_rows_between_two_far_windows_are_not_read() -> None:
+    rows = Rows(100)
+    cache = RowCache(rows.load, 100, 8)
+    read(cache, 0, 10, (1,))
+    read(cache, 80, 90, (1,))
+    assert (rows.count[:16] == 1).all()
+    assert (rows.count[80:96] == 1).all()
+    assert rows.count.sum() == 32

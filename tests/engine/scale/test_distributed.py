@@ -137,7 +137,9 @@ def test_scores_are_those_of_one_machine(workers: Any, scene: Path, tmp_path: Pa
     report = detect_raster(scene, tmp_path / "out.tif", scheduler=workers.scheduler_address, **options)
     scores = read_scores(report.output)
     np.testing.assert_array_equal(np.isnan(scores), np.isnan(plain))
-    np.testing.assert_allclose(scores, plain, rtol=1e-5, atol=1e-6 * np.nanmax(np.abs(plain)))
+    # The network computes in float32, and a strip's edge changes the order of its sums.
+    tolerance = 1e-6 if options.get("enhance") is False else 1e-5
+    np.testing.assert_allclose(scores, plain, rtol=tolerance, atol=tolerance * np.nanmax(np.abs(plain)))
     assert left_over(tmp_path) == ["out.tif", "plain.tif"]
 
 
@@ -321,7 +323,7 @@ def test_a_batch_without_dask_is_not_begun(scene: Path, tmp_path: Path, monkeypa
 
 
 def test_no_scheduler_is_one_sentence(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ferd_engine.scale.cluster._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("ferd_engine.scale.start._CONNECT_SECONDS", 1)
     with pytest.raises(RunError, match=r"No scheduler answers at tcp://127\.0\.0\.1:9"):
         detect_raster(scene, tmp_path / "out.tif", scheduler="tcp://127.0.0.1:9", enhance=False)
     assert left_over(tmp_path) == []
