@@ -95,7 +95,7 @@ def test_an_envi_file_that_is_cut_short_while_it_is_read(tmp_path: Path) -> None
     with opened(path) as source:
         source.read(Window(0, 2, 0, N_COLS), (1, 2))
         cut_short(path, 0.5)
-        with pytest.raises(RunError, match=r"Cannot read rows 3 to 37 of .* \(the file ends before its last row"):
+        with pytest.raises(RunError, match=r"Cannot read rows 31 to 37 of .* \(the file ends before its last row"):
             source.read(Window(30, N_ROWS, 0, N_COLS), (1, 2))
 
 
