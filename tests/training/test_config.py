@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
+from pathlib import Path
+
 import pytest
 
 from ferd_engine.errors import FerdError, UsageError
 from training.config import LossConfig, NetworkConfig, TrainingConfig, load_config
 
+ROOT = Path(__file__).resolve().parents[2]
+PAPER = ROOT / "training" / "paper"
 MINIMAL = """
 name = "fen-100"
 output = "runs/fen-100"
@@ -39,6 +44,23 @@ def test_defaults_are_those_of_the_paper(tmp_path):
     assert (config.data.patch, config.data.band_selection) == (64, "first")
     assert config.network.architecture(200).hidden == 256
     assert config.network.architecture(100).hidden == 128
+
+
+@pytest.mark.parametrize("bands", [50, 100, 200])
+def test_the_papers_configurations_change_nothing_of_the_papers(bands):
+    config = load_config(PAPER / f"had100-{bands}.toml")
+    assert (config.network, config.loss, config.training) == (NetworkConfig(), LossConfig(), TrainingConfig())
+    assert (config.data.bands, config.data.patch, config.data.band_selection) == (bands, 64, "first")
+    assert [(scene.kind, scene.split, scene.sensor) for scene in config.data.train] == [
+        ("had100", "train", "aviris_ng")
+    ]
+
+
+def test_the_guides_configuration_can_be_read(tmp_path):
+    guide = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    example = guide[guide.index('    name = "own-100"') : guide.index("An unknown key")]
+    config = load(tmp_path, textwrap.dedent(example))
+    assert (config.training.objective, config.training.selection) == ("ranking", "implanted")
 
 
 def test_paths_are_relative_to_the_file(tmp_path):

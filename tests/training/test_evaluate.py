@@ -84,6 +84,48 @@ def test_had100_gives_the_mean_auc_of_the_first_bands(had, tmp_path, capsys):
     assert "| untrained + GRX | untrained, own shape, + GRX |" in printed
 
 
+HAD_CONFIG = """
+name = "tiny"
+output = "run"
+seed = 0
+[data]
+bands = 20
+patch = 24
+train = [{ kind = "had100", path = "HAD100" }]
+held_out = [{ kind = "had100", path = "HAD100", split = "test" }]
+[network]
+teacher = "random"
+entry = 4
+inner = 4
+outer = 8
+blocks = [1, 1, 1]
+embedding_blocks = 1
+decoder_blocks = [1, 1, 1]
+[training]
+epochs = 2
+batch = 2
+threads = 1
+selection = "test-labels"
+"""
+
+
+def test_training_on_had100s_layout_chooses_by_test_labels_where_asked(had, tmp_path):
+    for seed in (5, 6):
+        np.save(had / "train" / "aviris_ng" / f"ang{seed}.npy", cube_and_truth(seed)[0])
+    (tmp_path / "config.toml").write_text(HAD_CONFIG)
+    assert main(["train", str(tmp_path / "config.toml")]) == 0
+    card = json.loads((tmp_path / "run" / "model" / "model.json").read_text())
+    assert [entry["name"] for entry in card["training"]["data"]] == ["ang5.npy", "ang6.npy"]
+    # Whoever reads the card sees that its figures on these scenes are none on unseen ones.
+    assert card["training"]["config"]["training"]["selection"] == "test-labels"
+    # The first bands of the test images, through the engine, by their own truth.
+    aucs = []
+    for path in had100.images(had, "test", "aviris_ng"):
+        scores = ferd_engine.detect(np.load(path), model=str(tmp_path / "run" / "model"))
+        aucs.append(evaluate_scores(scores, had100.truth(had, path.stem, "aviris_ng")).auc)
+    assert card["training"]["held_out_auc"] == pytest.approx(np.mean(aucs), abs=1e-6)
+
+
 def test_truth_is_read_from_any_png(had):
     for seed in range(3):
         assert np.array_equal(had100.truth(had, f"ang{seed}", "aviris_ng"), cube_and_truth(seed)[1])

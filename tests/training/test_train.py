@@ -5,17 +5,23 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import types
 
 import numpy as np
 import pytest
 import torch
 
 import ferd_engine
-from ferd_engine.errors import Cancelled, InputError, ModelError, RunError, UsageError
+from ferd_engine.errors import Cancelled, InputError, MissingPackageError, ModelError, RunError, UsageError
 from ferd_engine.fen.bundle import load_model
 from ferd_engine.fen.network import untrained_weights
 from training import checkpoint
-from training.config import Config, DataConfig, NetworkConfig, RankingConfig, SceneConfig, TrainingConfig
+from training.config import Config, DataConfig, NetworkConfig, RankingConfig, SceneConfig, TrainingConfig, load_config
 from training.networks.distillation import ReverseDistillation
 from training.networks.fen import Fen
 from training.train import train
@@ -104,6 +110,82 @@ def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, objective, selection, 
     assert whole.training["epoch"] == resumed.training["epoch"]
     assert [r["loss"] for r in rows_of(tmp_path / "whole")] == [r["loss"] for r in rows_of(tmp_path / "stopped")]
     assert not list((tmp_path / "stopped").glob(".checkpoint*"))
+
+
+KILLED = """
+name = "tiny"
+output = "run"
+seed = 3
+[data]
+train = [{kind = "synthetic", count = 2, rows = 40, cols = 56, seed = 1}]
+bands = 20
+patch = 24
+[network]
+teacher = "random"
+entry = 8
+inner = 8
+outer = 16
+blocks = [1, 1, 1]
+embedding_blocks = 1
+decoder_blocks = [1, 1, 1]
+[training]
+epochs = 12
+batch = 4
+threads = 1
+"""
+
+
+def test_a_killed_process_resumes_to_the_same_bits(tmp_path):
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.toml").write_text(KILLED)
+    whole = train(load_config(tmp_path / "whole" / "config.toml"))
+    command = [sys.executable, "-m", "training", "train", str(tmp_path / "killed" / "config.toml")]
+    log = tmp_path / "killed" / "run" / "log.csv"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ) as process:
+        # In the middle of an epoch, after a few whole ones.
+        while process.poll() is None and not (log.is_file() and len(log.read_text().splitlines()) > 3):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "run" / "model").exists()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Going on after epoch" in done.stderr
+    assert same(whole.weights, load_model(tmp_path / "killed" / "run" / "model").weights)
+    assert [r["epoch"] for r in rows_of(tmp_path / "killed" / "run")] == [str(float(n)) for n in range(1, 13)]
+
+
+def test_tensorboard_gets_what_the_csv_log_gets(tmp_path, monkeypatch):
+    written = []
+
+    class Writer:
+        def __init__(self, folder, purge_step):
+            written.append(("begin", folder, purge_step))
+
+        def add_scalar(self, key, value, step):
+            written.append((key, value, step))
+
+        def flush(self):
+            pass
+
+        def close(self):
+            written.append(("end",))
+
+    # tensorboard itself is not among what the tests need.
+    module = types.SimpleNamespace(SummaryWriter=Writer)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    train(config(tmp_path / "run", epochs=2, tensorboard=True))
+    losses = [(value, step) for key, value, step in (w for w in written if len(w) == 3) if key == "loss"]
+    assert losses == [(float(row["loss"]), int(float(row["epoch"]))) for row in rows_of(tmp_path / "run")]
+    assert written[0] == ("begin", str(tmp_path / "run" / "tensorboard"), 1)
+    assert written[-1] == ("end",)
+
+
+def test_tensorboard_is_named_where_it_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingPackageError, match="pip install tensorboard"):
+        train(config(tmp_path / "run", tensorboard=True))
 
 
 def test_averaged_weights_differ_from_the_last_ones(tmp_path):
