@@ -50,14 +50,14 @@ class RecordFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._state = folder / STATE_FOLDER
+        self.state_folder = folder / STATE_FOLDER
 
     def create(self) -> None:
         """Make the folders where they are missing; raises `OutputError` where they cannot be written."""
         try:
-            self._state.mkdir(parents=True, exist_ok=True)
+            self.state_folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _unwritable(self._state, error) from error
+            raise _unwritable(self.state_folder, error) from error
 
     def lock_path(self, output: Path) -> Path:
         """Return the file that stands for the right to write an output."""
@@ -85,11 +85,11 @@ class RecordFolder:
                 os.fsync(file.fileno())
             partial.replace(self._path(output, ".json"))
         except OSError as error:
-            raise _unwritable(self._state, error) from error
+            raise _unwritable(self.state_folder, error) from error
 
     def _path(self, output: Path, suffix: str) -> Path:
         below = os.path.relpath(output, self.folder).replace(os.sep, "/")
-        return self._state / (hashlib.sha256(os.fsencode(below)).hexdigest()[:32] + suffix)
+        return self.state_folder / (hashlib.sha256(os.fsencode(below)).hexdigest()[:32] + suffix)
 
 
 def _decoded(content: bytes) -> Record:

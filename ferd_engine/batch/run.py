@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 from uuid import uuid4
 
 from ..detectors import detector_info
 from ..errors import InputError, UsageError
 from ..options import DetectOptions, EnhanceOptions, build_options
-from ..progress import Progress, ProgressSpan, SilentProgress
+from ..progress import Progress, SilentProgress
 from ..raster.source import path_exists
 from ..scale.start import check_packages
 from .inputs import find_inputs
 from .isolated import Worker
-from .jobs import BUSY, STOPPED, TASKS, Job, JobResult, JobRunner, run_job
+from .jobs import TASKS, JobRunner, run_job
+from .order import Listener, one_by_one, several_at_once, work
 from .plan import Namer
 from .records import RecordFolder
 from .report import BatchReport
 from .signature import fingerprint
-
-Listener = Callable[[JobResult, int, int], None]
-"""Told of each result: it, how many are settled, how many there are."""
 
 
 def run_batch(
@@ -51,7 +52,8 @@ def run_batch(
         are those of the result there. What a batch wrote and is not current is replaced then; other files never are
         without `overwrite`.
     isolate : work in another process, so that a raster that crashes a library takes nothing with it; the next one then
-        gets a fresh process.
+        gets a fresh process. With a scheduler one cluster does all rasters, whole ones side by side where they are as
+        many as its workers.
     Several batches may work on one folder at a time, in as many processes: none waits, each takes what is free. What
     another one holds is tried again after the rest, and left to it if it is still at work.
     Raises `FerdError` where nothing can be begun: no raster, options that do not fit, a missing model. A cancel is no
@@ -69,10 +71,19 @@ def run_batch(
     records.create()
     jobs = namer.jobs(inputs, records)
     started = time.perf_counter()
-    with Worker() as worker:
-        function = worker.run_job if isolate else run_job
+    with ExitStack() as stack:
+        function = stack.enter_context(Worker()).run_job if isolate else run_job
+        settle = one_by_one
+        if settings.scheduler is not None:
+            # Loaded with the option alone: it brings dask.
+            from ..scale.scenes import shared_cluster
+
+            share = stack.enter_context(shared_cluster(settings, len(jobs), records.state_folder))
+            jobs = [replace(job, options=_shared(job.options, share.options)) for job in jobs]
+            if share.scenes is not None:
+                function, settle = share.scenes.run_job, partial(several_at_once, share.at_a_time)
         runner = JobRunner(records, mark, uuid4().hex, jobs, resume=resume, function=function)
-        results = _work(runner, jobs, progress or SilentProgress(), on_result)
+        results = work(settle, runner, jobs, progress or SilentProgress(), on_result)
     return BatchReport(task, str(folder), round(time.perf_counter() - started, 3), tuple(results))
 
 
@@ -92,30 +103,5 @@ def _other_inputs(settings: EnhanceOptions) -> list[str]:
     return [path for path in (settings.mask, background) if path is not None]
 
 
-def _work(runner: JobRunner, jobs: list[Job], progress: Progress, on_result: Listener | None) -> list[JobResult]:
-    """Do the jobs in their order, then those again that another process held, until all that are left are held."""
-    results: dict[int, JobResult] = {}
-    left = list(range(len(jobs)))
-    while left:
-        held = []
-        for index in left:
-            if progress.cancelled():
-                result = JobResult(jobs[index], STOPPED, "The batch was interrupted before it came to this.")
-            else:
-                settled = len(results) / len(jobs)
-                result = runner.process(jobs[index], ProgressSpan(progress, settled, settled + 1 / len(jobs)))
-            if result.status == BUSY:
-                held.append((index, result))
-                continue
-            results[index] = result
-            if on_result is not None:
-                on_result(result, len(results), len(jobs))
-        if len(held) == len(left):
-            # Nothing came free while we looked, and nobody waits.
-            for index, result in held:
-                results[index] = result
-                if on_result is not None:
-                    on_result(result, len(results), len(jobs))
-            break
-        left = [index for index, _ in held]
-    return [results[index] for index in range(len(jobs))]
+def _shared(options: EnhanceOptions, of_all: EnhanceOptions) -> EnhanceOptions:
+    return replace(options, scheduler=of_all.scheduler, threads=of_all.threads, memory=of_all.memory)

@@ -19,7 +19,7 @@ from ..raster.gdal_setup import gdal, gdal_exceptions
 from ..raster.source import path_exists
 
 # These change how a run goes, never what comes out; the names of the outputs are kept beside.
-_RUN_ONLY = ("memory", "threads", "device", "overwrite", "mask_out", "polygons")
+_RUN_ONLY = ("memory", "threads", "device", "scheduler", "overwrite", "mask_out", "polygons")
 _CHUNK_BYTES = 1 << 22
 
 FileRecord = dict[str, Any]

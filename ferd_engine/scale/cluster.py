@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Callable
 
 from ..errors import FerdError, RunError
@@ -39,6 +40,14 @@ class Cluster:
                 what = f"{type(answer).__name__}: {answer}" if isinstance(answer, Exception) else answer
                 raise RunError(f"The worker {worker} cannot take part ({what}): set it up like this machine.")
 
+    def result(self, key: str, poll: Callable[[], None], function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what one call gives; `poll` is called while it is waited for. For use in several threads at once."""
+        with self._sentences():
+            if self._client.status != "running":
+                raise self._lost()
+            future = self._client.submit(function, *arguments, key=key, pure=False, fifo_timeout=0)
+            return self._wait(future, poll)
+
     def results(
         self, submit: Callable[[Any, int], Any], count: int, progress: ProgressSpan, message: str
     ) -> Iterator[Any]:
@@ -55,7 +64,7 @@ class Cluster:
                     while submitted < count and len(under_way) < self._most_under_way():
                         under_way.append(submit(self._client, submitted))
                         submitted += 1
-                    value = self._wait(under_way[0], progress, index / count, message)
+                    value = self._wait(under_way[0], partial(progress.step, index / count, message))
                     under_way.popleft().release()
                 yield value
             progress.step(1.0, message)
@@ -67,17 +76,17 @@ class Cluster:
     def _most_under_way(self) -> int:
         return _PER_THREAD * max(self.n_threads, 1)
 
-    def _wait(self, future: Any, progress: ProgressSpan, fraction: float, message: str) -> Any:
+    def _wait(self, future: Any, poll: Callable[[], None]) -> Any:
         from distributed import wait
 
         while not future.done():
-            progress.step(fraction, message)
+            poll()
             # Its TimeoutError is asyncio's in some versions, the builtin one in others.
             with suppress(Exception):
                 wait([future], timeout=_POLL_SECONDS)
             if self._client.status == "closed":
                 break
-        progress.step(fraction, message)
+        poll()
         if future.status in ("cancelled", "lost") or self._client.status == "closed":
             raise self._lost()
         return future.result(timeout=_RESULT_SECONDS)
@@ -100,8 +109,8 @@ class Cluster:
             raise
         except KilledWorker as error:
             raise RunError(
-                "Several workers died one after the other on the same window: give them more memory, or a smaller "
-                "--memory, and look at their logs."
+                "Several workers died one after the other on the same part of the work: give them more memory, or a "
+                "smaller --memory, and look at their logs."
             ) from error
         except (CommClosedError, TimeoutError) as error:
             raise self._lost() from error

@@ -194,9 +194,9 @@ def _opened(source: Source, options: EnhanceOptions, context: RunContext) -> Ite
     if backend == "auto":
         # One for all workers: the two agree to 1e-4, and not to the last digit.
         backend = "torch" if torch_installed() else "numpy"
-    mask = None if options.mask is None else _absolute(options.mask)
+    mask = None if options.mask is None else absolute(options.mask)
     settings = replace(task_options(options), backend=backend, mask=mask)
-    job = Job(uuid4().hex, _absolute(source.path), settings, scratch.absolute())
+    job = Job(uuid4().hex, absolute(source.path), settings, scratch.absolute())
     with open_cluster(options.scheduler, options.threads) as cluster:
         cluster.check_workers(tasks.check_worker, job, __version__)
         yield _Run(cluster, source, context, scratch.absolute()), job
@@ -211,13 +211,13 @@ def _planned(job: Job, plan: Plan, options: EnhanceOptions) -> Job:
     # The folder that was named, unless another model of its family ran in its place.
     name = model.name
     if asked is not None and options.model is not None and asked.sha256 == model.sha256:
-        name = _absolute(options.model)
+        name = absolute(options.model)
     return replace(
         job, numbers=numbers, model=name, model_sha256=model.sha256, scaling=plan.scan.scaling, mean=plan.scan.mean
     )
 
 
-def _absolute(path: str) -> str:
+def absolute(path: str) -> str:
     """Return the path of a file for workers in another folder; names that are not files stay as they are."""
     return str(Path(path).absolute()) if path_exists(path) and not path.startswith("/vsi") else path
 

@@ -22,7 +22,6 @@ from osgeo import gdal
 
 from ferd_engine import detect, detect_raster, enhance_raster, open_model
 from ferd_engine.batch import run_batch
-from ferd_engine.cli import main
 from ferd_engine.errors import FerdError, RunError, UsageError
 from ferd_engine.fen.bundle import save_model
 from ferd_engine.scale import tasks
@@ -295,15 +294,6 @@ def test_input_over_http_is_read_by_ranges(workers: Any, scene: Path, tmp_path: 
         report = detect_raster(path, tmp_path / "out.tif", scheduler=workers.scheduler_address, enhance=False)
     np.testing.assert_allclose(read_scores(report.output), plain, rtol=1e-6)
     assert sum(asked) > 0
-
-
-def test_a_batch_uses_the_scheduler(workers: Any, scene: Path, tmp_path: Path) -> None:
-    code = main(
-        ["batch", str(scene.parent), str(tmp_path), "--no-enhance", "--scheduler", workers.scheduler_address, "--json"]
-    )
-    assert code == 0
-    plain = read_scores(detect_raster(scene, tmp_path / "plain.tif", enhance=False, threads=1).output)
-    np.testing.assert_allclose(read_scores(tmp_path / "scene_score.tif"), plain, rtol=1e-6)
 
 
 def test_a_local_cluster_leaves_the_environment_as_it_was(
