@@ -31,7 +31,10 @@ def without_gross(cube: Cube, moments: Moments, context: RunContext) -> Moments:
 
     They hide them where the covariance of all pixels is short of rank and that of the others is less so. Then the run
     is told how many were left out. Reads a sample, and the cube once, where the rank is short and some pixel far out.
+    Moments that are settled stay as they are.
     """
+    if moments.settled:
+        return moments
     rank = Mahalanobis(moments.mean, moments.covariance()).rank
     if rank == moments.n_bands or not _suspicious(moments):
         return moments

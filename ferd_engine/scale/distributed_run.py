@@ -20,6 +20,7 @@ from ..context import RunContext
 from ..cube import Float32Array, ScoreSink
 from ..detectors import Detector, make_detector
 from ..detectors.distribution import ScoreDistribution
+from ..detectors.gross import without_gross
 from ..detectors.slrx import Slrx
 from ..errors import InputError, RunError
 from ..fen.backend import torch_installed
@@ -35,7 +36,7 @@ from ..tally import Tally
 from ..windows import Window
 from . import tasks
 from .cluster import Cluster
-from .reach import halo_of
+from .reach import halo_of, leaves_out_gross
 from .start import open_cluster, task_options
 from .strips import score_file, strip_file, strips
 from .tasks import Job, Rows
@@ -140,6 +141,10 @@ class _Run:
 
     def score(self, job: Job, detector: Detector, moments: Moments, sink: ScoreSink) -> ScoreDistribution | None:
         """Write the scores of the image to the sink."""
+        if leaves_out_gross(detector):
+            # Seldom: only where the rank is short. It looks at the whole image, which no strip does.
+            with self._context.part(0.0, 0.0):
+                moments = without_gross(tasks.cube_of(job, self._source), moments, self._context)
         path = self._scratch / "moments.npz"
         moments.save(path)
         row_bytes = 4 * self._source.n_cols * len(job.numbers)

@@ -17,6 +17,13 @@ from ..options import DetectOptions
 _LEAST_OUTER_PX = 20
 
 
+def leaves_out_gross(detector: Detector) -> bool:
+    """Say whether the detector leaves gross pixels out of the whole image's covariance, `gross.without_gross`."""
+    if isinstance(detector, Grx):
+        return parse_covariance(detector.covariance).kind in ("empirical", "pca")
+    return isinstance(detector, (Lrx, Qlrx))
+
+
 def halo_of(detector: Detector, n_bands: int, options: DetectOptions | None = None) -> int:
     """Return the rows that a detector looks at above and below a pixel, or more.
 

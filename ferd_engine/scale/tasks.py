@@ -121,7 +121,7 @@ def enhance_strip(job: Job, rows: Rows, with_moments: bool) -> Moments | None:
 def score_strip(job: Job, moments: Path, rows: Rows, halo: int) -> tuple[Any, list[str]]:
     """Score a strip into a scratch file; return the scores' distribution and the warnings."""
     with _at_work(job) as (source, context):
-        cube = _cube(job, source)
+        cube = cube_of(job, source)
         start, stop = max(rows[0] - halo, 0), min(rows[1] + halo, cube.n_rows)
         core = CoreRows(start, *rows, cube.n_cols)
         with threads():
@@ -133,7 +133,7 @@ def score_strip(job: Job, moments: Path, rows: Rows, halo: int) -> tuple[Any, li
 def map_strip(job: Job, moments: Path, rows: Rows, side: int) -> tuple[Float64Array, Float64Array]:
     """Keep the three maps of SLRX of a strip, whole blocks, in a scratch file; return their extrema."""
     with _at_work(job) as (source, context):
-        cube = _cube(job, source)
+        cube = cube_of(job, source)
         start, stop = max(rows[0] - side, 0), min(rows[1] + side, cube.n_rows)
         scratch = context.scratch_cube(rows[1] - rows[0], cube.n_cols, 6)
         maps = Maps(scratch)
@@ -167,8 +167,13 @@ class _CoreMaps:
 
 @lru_cache(maxsize=2)
 def load_moments(path: Path) -> Moments:
-    """Return the moments of a scratch file, read once per worker: they are too large to travel with each strip."""
-    return Moments.load(path)
+    """Return the moments of a scratch file, read once per worker: they are too large to travel with each strip.
+
+    The client looked through the whole image for gross pixels; a strip must not do so again for itself.
+    """
+    moments = Moments.load(path)
+    moments.settled = True
+    return moments
 
 
 @contextmanager
@@ -217,7 +222,8 @@ def _enhanced(job: Job, source: Source, rows: Rows, context: RunContext) -> Iter
             yield window, values
 
 
-def _cube(job: Job, source: Source) -> Cube:
+def cube_of(job: Job, source: Source) -> Cube:
+    """Return the cube that the detector reads: the raster's own bands, or the strips of the enhanced ones."""
     if not job.enhanced:
         return SourceCube(source, job.numbers)
     return MaskedCube(StripFiles(job.scratch, job.enhanced, source.n_cols, len(job.numbers)))

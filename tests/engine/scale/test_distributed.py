@@ -142,6 +142,20 @@ def test_scores_are_those_of_one_machine(workers: Any, scene: Path, tmp_path: Pa
     assert left_over(tmp_path) == ["out.tif", "plain.tif"]
 
 
+@pytest.mark.parametrize("options", [{}, {"detector": "lrx", "inner": 3, "outer": 9}, {"covariance": "pca:4"}])
+def test_a_pixel_that_outshines_all_is_left_out_as_on_one_machine(
+    workers: Any, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    values = cube(301, 23, 6)
+    values[150, 7] *= 1e9
+    path = write_tiff(tmp_path / "hot.tif", values)
+    plain = detect_raster(path, tmp_path / "plain.tif", threads=1, enhance=False, **options)
+    apart = detect_raster(path, tmp_path / "out.tif", scheduler=workers.scheduler_address, enhance=False, **options)
+    assert any("would hide them" in warning for warning in plain.warnings)
+    assert set(apart.warnings) == set(plain.warnings)
+    np.testing.assert_allclose(read_scores(apart.output), read_scores(plain.output), rtol=1e-6)
+
+
 def test_scores_do_not_depend_on_the_number_of_workers(workers: Any, scene: Path, tmp_path: Path) -> None:
     two = detect_raster(scene, tmp_path / "two.tif", scheduler=workers.scheduler_address, enhance=False)
     one = detect_raster(scene, tmp_path / "one.tif", scheduler="local:1", enhance=False)
