@@ -115,6 +115,7 @@ class DetectOptions(EnhanceOptions):
     inner: int | None = None
     outer: int | None = None
     background: str | None = None
+    background_of: str | None = None
     threshold: str | None = None
     mask_out: str | None = None
     polygons: str | None = None
@@ -134,6 +135,13 @@ class DetectOptions(EnhanceOptions):
                         "options."
                     )
 
+        if self.background_of is not None and self.enhance:
+            raise UsageError(
+                "One background of several rasters is of their own bands, not of enhanced ones: add --no-enhance "
+                "(enhance=False), or drop --background-of."
+            )
+        if self.background_of is not None and self.background is not None:
+            raise UsageError("The background is either of pixels of the image or of several rasters: drop one of them.")
         self._check_threshold()
 
     def _take_preset(self, name: str) -> None:

@@ -21,6 +21,7 @@ from .features import Enhancer, SourceCube
 from .fen.backend import Backend, open_backend
 from .fen.bundle import Model
 from .fen.store import choose_model, find_model
+from .mosaic import MosaicBackground, check_detector
 from .options import DetectOptions, EnhanceOptions
 from .overlap import one_behind
 from .parallel import threads
@@ -86,9 +87,20 @@ def select_for_model(source: Source, usable: Sequence[int], options: EnhanceOpti
 
 
 def make_plan(
-    source: Source, options: EnhanceOptions, *, enhance: bool, context: RunContext, take: Pass | None = None
+    source: Source,
+    options: EnhanceOptions,
+    *,
+    enhance: bool,
+    context: RunContext,
+    take: Pass | None = None,
+    mosaic: MosaicBackground | None = None,
 ) -> Plan:
-    """Read the raster once, by `take` where it is given, and settle what the later passes do."""
+    """Read the raster once, by `take` where it is given, and settle what the later passes do.
+
+    With the background of a mosaic, its bands and moments are those of the run.
+    """
+    if mosaic is not None and isinstance(options, DetectOptions):
+        options = mosaic.options_for(source, options)
     usable = candidates(source.bands, options.bands)
     if len(usable) < 2:
         raise InputError(
@@ -100,7 +112,7 @@ def make_plan(
         usable,
         lambda alive: select_bands(source, alive, options, enhance=enhance)[0].numbers,
         scaling=options.scaling if enhance else None,
-        with_moments=not enhance,
+        with_moments=not enhance and mosaic is None,
         context=context,
         take=take,
     )
@@ -117,6 +129,9 @@ def make_plan(
         context.warn(
             f"The model {options.model} needs more than the {len(alive)} usable bands: {model.name} ran instead."
         )
+    if mosaic is not None:
+        mosaic.check_bands(source, selection.numbers)
+        scanned = replace(scanned, moments=mosaic.moments)
     bad = tuple(band.number for band in source.bands if not band.good)
     return Plan(selection, bad, scanned, model)
 
@@ -136,9 +151,17 @@ def open_enhancer(source: Source, plan: Plan, options: EnhanceOptions) -> tuple[
     return Enhancer(source, plan.scan.numbers, plan.scan.scaling, plan.scan.mean, backend, halo_px), backend
 
 
-def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, context: RunContext) -> Outcome:
-    """Score every valid pixel of the source into the sink."""
+def run_detection(
+    source: Source,
+    options: DetectOptions,
+    sink: ScoreSink,
+    context: RunContext,
+    mosaic: MosaicBackground | None = None,
+) -> Outcome:
+    """Score every valid pixel of the source into the sink, by the background of a mosaic where there is one."""
     detector = make_detector(options.detector, **options.detector_options())
+    if mosaic is not None:
+        check_detector(detector, options)
     if options.background is not None and not takes_background(detector):
         raise UsageError(
             f"The detector {options.detector!r} with these options takes its background from around each pixel, so a "
@@ -153,7 +176,7 @@ def run_detection(source: Source, options: DetectOptions, sink: ScoreSink, conte
         if options.enhance:
             return _detect_enhanced(source, options, detector, sink, flags, context)
         with context.part(0.0, 0.5):
-            plan = make_plan(source, options, enhance=False, context=context)
+            plan = make_plan(source, options, enhance=False, context=context, mosaic=mosaic)
         with context.part(0.5, 1.0), threads():
             raw = _scene(SourceCube(source, plan.selection.numbers), plan.scan.moments, flags, context)
             return Outcome(plan, None, detector.score(*raw, sink, context))

@@ -16,10 +16,11 @@ from .bands import BandInfo
 from .context import RunContext
 from .cube import Float32Array, ScoreSink
 from .decisions import Decision, DecisionOutputs, KeptScores
-from .detectors import detector_info
+from .detectors import detector_info, make_detector
 from .errors import RunError, UsageError
 from .fen.bundle import Model
 from .fen.store import find_model
+from .mosaic import FILE_SUFFIX, MosaicBackground, check_detector, mosaic_background, names_of
 from .options import DetectOptions, EnhanceOptions, build_options
 from .outputs import OutputFolder, commit_all
 from .pipeline import Outcome, Plan, run_detection, run_enhancement
@@ -64,7 +65,7 @@ def detect_raster(
             kept = KeptScores(writer, context.scratch_cube(source.n_rows, source.n_cols, 1))
         try:
             with DecisionOutputs(settings, folder.path, _inputs(source, settings)) as extra:
-                outcome = _detected(source, settings, kept or writer, context)
+                outcome = _detected(source, settings, kept or writer, context, folder.path.parent)
                 decision = None
                 if kept is not None:
                     numbers = outcome.plan.selection.numbers
@@ -110,13 +111,29 @@ def enhance_raster(
                 writer.abandon()
 
 
-def _detected(source: Source, settings: DetectOptions, sink: ScoreSink, context: RunContext) -> Outcome:
+def _detected(
+    source: Source, settings: DetectOptions, sink: ScoreSink, context: RunContext, output_folder: Path
+) -> Outcome:
+    others: list[str] = []
+    mosaic = None
+    if settings.background_of is not None:
+        check_detector(make_detector(settings.detector, **settings.detector_options()), settings)
+        if settings.background_of.endswith(FILE_SUFFIX):
+            mosaic = MosaicBackground.load(settings.background_of)
+        else:
+            others = names_of(settings.background_of, output_folder)
     if settings.scheduler is None:
-        return run_detection(source, settings, sink, context)
+        start = 0.0
+        if others:
+            start = len(others) / (len(others) + 2)
+            with context.part(0.0, start):
+                mosaic = mosaic_background(others, settings, context)
+        with context.part(start, 1.0):
+            return run_detection(source, settings, sink, context, mosaic)
     # Loaded with the option alone: it brings dask.
     from .scale.distributed_run import run_distributed_detection
 
-    return run_distributed_detection(source, settings, sink, context)
+    return run_distributed_detection(source, settings, sink, context, mosaic, others)
 
 
 def _enhanced(
@@ -140,6 +157,8 @@ def detect(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any)
         raise UsageError(
             "The option threshold is for rasters (detect_raster): compare the scores with a number yourself."
         )
+    if settings.background_of is not None:
+        raise UsageError("The option background_of is for rasters: use detect_raster.")
     with _run_on_array(cube, settings, progress) as (source, context):
         sink = _ArraySink((source.n_rows, source.n_cols))
         run_detection(source, settings, sink, context)

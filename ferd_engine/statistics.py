@@ -7,6 +7,7 @@ digit of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -123,17 +124,26 @@ class Moments:
 
     def save(self, path: Path) -> None:
         """Write all that was added to an .npz file."""
-        vectors = np.stack([self._origin, self._offset, self._minimum, self._maximum])
         with path.open("wb") as file:
-            np.savez(file, count=self.count, vectors=vectors, scatter=self._scatter)
+            np.savez(file, **self.as_arrays())
+
+    def as_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was added, for `from_arrays`."""
+        vectors = np.stack([self._origin, self._offset, self._minimum, self._maximum])
+        return {"count": np.array(self.count), "vectors": vectors, "scatter": self._scatter}
 
     @classmethod
     def load(cls, path: Path) -> Moments:
         """Return the moments of a file that `save` wrote."""
         with np.load(path, allow_pickle=False) as stored:
-            moments = cls(stored["scatter"].shape[0])
-            moments.count, moments._scatter = int(stored["count"]), stored["scatter"]
-            moments._origin, moments._offset, moments._minimum, moments._maximum = stored["vectors"]
+            return cls.from_arrays(stored)
+
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, NDArray[Any]]) -> Moments:
+        """Return the moments that `as_arrays` gave."""
+        moments = cls(stored["scatter"].shape[0])
+        moments.count, moments._scatter = int(stored["count"]), stored["scatter"]
+        moments._origin, moments._offset, moments._minimum, moments._maximum = stored["vectors"]
         return moments
 
     @property

@@ -17,6 +17,7 @@ from ..options import DetectOptions, EnhanceOptions, build_options
 from ..progress import Progress, SilentProgress
 from ..raster.source import path_exists
 from ..scale.start import check_packages
+from .background import with_background
 from .inputs import find_inputs
 from .isolated import Worker
 from .jobs import TASKS, JobRunner, run_job
@@ -65,25 +66,31 @@ def run_batch(
     _check(settings)
     folder = Path(output_folder).absolute()
     namer = Namer(task, settings, folder, name)
-    mark = fingerprint(task, settings)
     inputs = find_inputs(source, folder, patterns=patterns, recursive=recursive, left_out=_other_inputs(settings))
+    # Before anything is written: a model that is not there is refused.
+    fingerprint(task, settings)
+    progress = progress or SilentProgress()
     records = RecordFolder(folder)
     records.create()
     jobs = namer.jobs(inputs, records)
     started = time.perf_counter()
     with ExitStack() as stack:
         function = stack.enter_context(Worker()).run_job if isolate else run_job
-        settle = one_by_one
+        settle, strips = one_by_one, settings
         if settings.scheduler is not None:
             # Loaded with the option alone: it brings dask.
             from ..scale.scenes import shared_cluster
 
             share = stack.enter_context(shared_cluster(settings, len(jobs), records.state_folder))
             jobs = [replace(job, options=_shared(job.options, share.options)) for job in jobs]
+            strips = share.strips
             if share.scenes is not None:
                 function, settle = share.scenes.run_job, partial(several_at_once, share.at_a_time)
+        settings = with_background(settings, strips, records, progress)
+        jobs = [replace(job, options=_placed(job.options, settings)) for job in jobs]
+        mark = fingerprint(task, settings)
         runner = JobRunner(records, mark, uuid4().hex, jobs, resume=resume, function=function)
-        results = work(settle, runner, jobs, progress or SilentProgress(), on_result)
+        results = work(settle, runner, jobs, progress, on_result)
     return BatchReport(task, str(folder), round(time.perf_counter() - started, 3), tuple(results))
 
 
@@ -101,6 +108,13 @@ def _check(settings: EnhanceOptions) -> None:
 def _other_inputs(settings: EnhanceOptions) -> list[str]:
     background = settings.background if isinstance(settings, DetectOptions) else None
     return [path for path in (settings.mask, background) if path is not None]
+
+
+def _placed(options: EnhanceOptions, of_all: EnhanceOptions) -> EnhanceOptions:
+    """Return a job's options with the background's file that was found for all."""
+    if not isinstance(options, DetectOptions) or not isinstance(of_all, DetectOptions):
+        return options
+    return replace(options, background_of=of_all.background_of)
 
 
 def _shared(options: EnhanceOptions, of_all: EnhanceOptions) -> EnhanceOptions:

@@ -114,6 +114,8 @@ def fingerprint(task: str, options: EnhanceOptions) -> str:
     for name in ("mask", "background"):
         if settings.get(name) is not None:
             settings[name] = Path(settings[name]).name
+    if isinstance(options, DetectOptions) and (options.background_of or "").endswith(".npz"):
+        settings["background_of"] = hash_file(str(options.background_of), lambda: None)
     family = model_family(options.model) if not isinstance(options, DetectOptions) or options.enhance else []
     settings["model"] = [card_of(model, model.sha256) for model in family]
     facts = {"ferd": __version__, "task": task, "options": settings}

@@ -98,6 +98,11 @@ def _add_detector_options(parser: argparse.ArgumentParser) -> None:
         metavar="RASTER|VECTOR",
         help="take statistics from these pixels alone: not 0 in a raster of the input's grid, or inside polygons",
     )
+    parser.add_argument(
+        "--background-of",
+        metavar="FOLDER|LIST",
+        help="grx without FEN: one mean and covariance of all these rasters, such as the flight lines of a mosaic",
+    )
 
 
 def _add_threshold(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:

@@ -7,7 +7,7 @@ workers, on their speed, or on strips that were computed twice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
@@ -25,10 +25,11 @@ from ..detectors.slrx import Slrx
 from ..errors import InputError, RunError
 from ..fen.backend import torch_installed
 from ..fen.store import find_model
+from ..mosaic import MosaicBackground, TakeAll, mosaic_background, opened
 from ..options import DetectOptions, EnhanceOptions
 from ..pipeline import Outcome, Plan, make_plan
 from ..progress import ProgressSpan
-from ..raster import Source
+from ..raster import Source, open_source
 from ..raster.source import path_exists
 from ..scan import Wanted
 from ..statistics import Moments
@@ -50,31 +51,63 @@ _PLACED_BYTES = 64 << 20
 _TILE_ROWS = 64
 
 
-def run_distributed_detection(source: Source, options: DetectOptions, sink: ScoreSink, context: RunContext) -> Outcome:
+def run_distributed_detection(
+    source: Source,
+    options: DetectOptions,
+    sink: ScoreSink,
+    context: RunContext,
+    mosaic: MosaicBackground | None = None,
+    others: Sequence[str] = (),
+) -> Outcome:
     """Score every valid pixel of the source into the sink, as `pipeline.run_detection` does, on a cluster.
 
+    others : the rasters of a mosaic, whose background is taken on the cluster first.
     Raises `UsageError` for detectors and options that need the whole image in one place, `RunError` where the cluster
     fails.
     """
     detector = make_detector(options.detector, **options.detector_options())
     halo_of(detector, len(source.bands), options)
     with _opened(source, options, context) as (run, job):
-        scan_part = _SCAN_PART if options.enhance else 0.5
-        with context.part(0.0, scan_part):
-            plan = make_plan(source, options, enhance=options.enhance, context=context, take=run.tally(job))
-        job, backend, moments, scored = _planned(job, plan, options), None, plan.scan.moments, scan_part
-        if options.enhance:
-            scored = _ENHANCED_PART
-            run.cluster.check_workers(tasks.check_model, job)
-            rows = tuple(strips(source.n_rows, 4 * source.n_cols * len(job.numbers)))
-            with context.part(scan_part, scored):
-                moments = run.reduced(tasks.enhance_strip, [(job, part, True) for part in rows], "FEN")
-            job, backend = replace(job, enhanced=rows), f"{job.options.backend} on the workers of {options.scheduler}"
-        if moments.count == 0:
-            raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
-        with context.part(scored, 1.0):
-            distribution = run.score(job, detector, moments, sink)
-        return Outcome(plan, backend, distribution)
+        start = len(others) / (len(others) + 2)
+        if others:
+            with context.part(0.0, start):
+                mosaic = mosaic_background(others, options, context, run.tallies(job))
+        with context.part(start, 1.0):
+            return _detected(run, job, source, options, detector, mosaic, sink, context)
+
+
+def distributed_mosaic(paths: Sequence[str], options: DetectOptions, context: RunContext) -> MosaicBackground:
+    """Return the common background of rasters, taken on a cluster."""
+    with closing(opened(paths[0], options)) as source, _opened(source, options, context) as (run, job):
+        return mosaic_background(paths, options, context, run.tallies(job))
+
+
+def _detected(
+    run: _Run,
+    job: Job,
+    source: Source,
+    options: DetectOptions,
+    detector: Detector,
+    mosaic: MosaicBackground | None,
+    sink: ScoreSink,
+    context: RunContext,
+) -> Outcome:
+    scan_part = _SCAN_PART if options.enhance else 0.5
+    with context.part(0.0, scan_part):
+        plan = make_plan(source, options, enhance=options.enhance, context=context, take=run.tally(job), mosaic=mosaic)
+    job, backend, moments, scored = _planned(job, plan, options), None, plan.scan.moments, scan_part
+    if options.enhance:
+        scored = _ENHANCED_PART
+        run.cluster.check_workers(tasks.check_model, job)
+        rows = tuple(strips(source.n_rows, 4 * source.n_cols * len(job.numbers)))
+        with context.part(scan_part, scored):
+            moments = run.reduced(tasks.enhance_strip, [(job, part, True) for part in rows], "FEN")
+        job, backend = replace(job, enhanced=rows), f"{job.options.backend} on the workers of {options.scheduler}"
+    if moments.count == 0:
+        raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
+    with context.part(scored, 1.0):
+        distribution = run.score(job, detector, moments, sink)
+    return Outcome(plan, backend, distribution)
 
 
 def run_distributed_enhancement(
@@ -113,6 +146,39 @@ class _Run:
 
         return take
 
+    def tallies(self, job: Job) -> TakeAll:
+        """Return the pass over the rasters of a mosaic, for `mosaic_background`; strips of many are under way."""
+
+        def take(paths: Sequence[str], wanted: Sequence[Wanted]) -> Iterator[Tally]:
+            calls: list[tuple[Any, ...]] = []
+            groups: list[tuple[int, range]] = []
+            for index, (path, what) in enumerate(zip(paths, wanted)):
+                one = replace(job, run=uuid4().hex, path=absolute(path))
+                source = open_source(path, job.options.variable)
+                try:
+                    n_read = len(what.numbers) + len(what.suspects)
+                    rows = strips(source.n_rows, 4 * source.n_cols * n_read, step=_step(source))
+                finally:
+                    source.close()
+                first = len(calls)
+                calls += [(one, what, part) for part in rows]
+                groups += [
+                    (index, range(start, min(start + _FAN_IN, len(calls))))
+                    for start in range(first, len(calls), _FAN_IN)
+                ]
+            found = self._merged(tasks.tally_strip, calls, [numbers for _, numbers in groups], "Background")
+            total: Tally | None = None
+            for (index, _), following, part in zip(groups, [*(index for index, _ in groups[1:]), -1], found):
+                if total is None:
+                    total = part
+                else:
+                    total.merge(part)
+                if following != index:
+                    yield total
+                    total = None
+
+        return take
+
     def each(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], message: str) -> Iterator[Any]:
         """Yield the results of calls in their order."""
         name = self._name(function)
@@ -124,24 +190,30 @@ class _Run:
 
     def reduced(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], message: str) -> Any:
         """Return the merged results of calls: by eights on the workers, these one after the other here."""
-        name = self._name(function)
-
-        def submit(client: Any, group: int) -> Any:
-            numbers = range(group * _FAN_IN, min((group + 1) * _FAN_IN, len(calls)))
-            leaves = [client.submit(function, *calls[i], key=f"{name}-{i}", fifo_timeout=0) for i in numbers]
-            return client.submit(tasks.merged, leaves, key=f"{name}-merged-{group}", fifo_timeout=0)
-
+        groups = [range(start, min(start + _FAN_IN, len(calls))) for start in range(0, len(calls), _FAN_IN)]
         total = None
-        for part in self.cluster.results(submit, -(-len(calls) // _FAN_IN), self._span(), message):
+        for part in self._merged(function, calls, groups, message):
             if total is None:
                 total = part
             else:
                 total.merge(part)
         return total
 
+    def _merged(
+        self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], groups: Sequence[range], message: str
+    ) -> Iterator[Any]:
+        """Yield the merged results of each group of calls, in order."""
+        name = self._name(function)
+
+        def submit(client: Any, group: int) -> Any:
+            leaves = [client.submit(function, *calls[i], key=f"{name}-{i}", fifo_timeout=0) for i in groups[group]]
+            return client.submit(tasks.merged, leaves, key=f"{name}-merged-{group}", fifo_timeout=0)
+
+        return self.cluster.results(submit, len(groups), self._span(), message)
+
     def score(self, job: Job, detector: Detector, moments: Moments, sink: ScoreSink) -> ScoreDistribution | None:
         """Write the scores of the image to the sink."""
-        if leaves_out_gross(detector):
+        if leaves_out_gross(detector) and not moments.settled:
             # Seldom: only where the rank is short. It looks at the whole image, which no strip does.
             with self._context.part(0.0, 0.0):
                 moments = without_gross(tasks.cube_of(job, self._source), moments, self._context)

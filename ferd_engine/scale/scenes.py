@@ -31,11 +31,13 @@ _ANY_BANDS = 100
 class Share:
     """How a batch uses a cluster.
 
-    options : of each raster, of which `scheduler` names the cluster where rasters are cut into strips. scenes : does a
-    raster elsewhere, where each is a task of its own. at_a_time : how many rasters are in hand.
+    options : of each raster, of which `scheduler` names the cluster where rasters are cut into strips. strips : the
+    options of a run in strips on it. scenes : does a raster elsewhere, where each is a task of its own. at_a_time : how
+    many rasters are in hand.
     """
 
     options: EnhanceOptions
+    strips: EnhanceOptions
     scenes: Scenes | None = None
     at_a_time: int = 1
 
@@ -54,14 +56,15 @@ def shared_cluster(options: EnhanceOptions, n_rasters: int, folder: Path) -> Ite
             if whole or n_rasters >= cluster.n_threads:
                 task = replace(options, threads=options.threads or 1)
                 with _scenes(cluster, task, folder) as scenes:
-                    yield Share(options, scenes, _PER_TASK * cluster.n_threads)
+                    yield Share(options, options, scenes, _PER_TASK * cluster.n_threads)
             else:
-                yield Share(options)
+                yield Share(options, options)
         return
     n_local = address.n_local
     if not whole and n_rasters < n_local:
         with local_cluster(n_local, threads_per_worker(n_local, options.threads)) as url:
-            yield Share(replace(task_options(options), scheduler=url))
+            of_task = replace(task_options(options), scheduler=url)
+            yield Share(of_task, of_task)
         return
     # A raster has all threads of its worker, as it would have those of a machine.
     threads = max((options.threads or available_threads()) // n_local, 1)
@@ -72,7 +75,7 @@ def shared_cluster(options: EnhanceOptions, n_rasters: int, folder: Path) -> Ite
         open_cluster(url) as cluster,
         _scenes(cluster, task, folder) as scenes,
     ):
-        yield Share(options, scenes, _PER_TASK * n_local)
+        yield Share(options, replace(task, scheduler=url), scenes, _PER_TASK * n_local)
 
 
 class Scenes:
@@ -158,7 +161,7 @@ def _scenes(cluster: Cluster, options: EnhanceOptions, folder: Path) -> Iterator
 
 def _everywhere(options: dict[str, Any]) -> dict[str, str]:
     """Return the options that name files, by paths that do not depend on the current folder."""
-    names = ("model", "mask", "background")
+    names = ("model", "mask", "background", "background_of")
     return {name: absolute(options[name]) for name in names if options.get(name) is not None}
 
 

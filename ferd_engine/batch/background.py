@@ -1,0 +1,61 @@
+"""One background for all rasters of a batch: taken once, and kept in the batch's state for --resume."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from .._version import __version__
+from ..context import RunContext
+from ..detectors import make_detector
+from ..mosaic import FILE_SUFFIX, check_detector, mosaic_background, names_of
+from ..options import DetectOptions, EnhanceOptions
+from ..progress import Progress
+from ..threads import limited_threads
+from .records import RecordFolder
+from .signature import files_behind, stat_file
+
+
+def with_background(
+    settings: EnhanceOptions, strips: EnhanceOptions, records: RecordFolder, progress: Progress
+) -> EnhanceOptions:
+    """Return the options with the background's file in place of the names of rasters, where there are any.
+
+    strips : the options of a run in strips, which name the cluster that there is. The background is taken again where
+    one of its rasters has changed. Raises `FerdError`.
+    """
+    if not isinstance(settings, DetectOptions) or settings.background_of is None:
+        return settings
+    check_detector(make_detector(settings.detector, **settings.detector_options()), settings)
+    if settings.background_of.endswith(FILE_SUFFIX):
+        return settings
+    paths = names_of(settings.background_of, records.folder, [] if settings.mask is None else [settings.mask])
+    place = records.state_folder / f"background-{_key(paths, settings)}{FILE_SUFFIX}"
+    if not place.exists():
+        with tempfile.TemporaryDirectory(prefix="background-", dir=records.state_folder) as scratch:
+            context = RunContext(settings.budget_bytes * 7 // 8, progress, Path(scratch))
+            with closing(context), limited_threads(settings.threads):
+                if settings.scheduler is None:
+                    found = mosaic_background(paths, settings, context)
+                else:
+                    from ..scale.distributed_run import distributed_mosaic
+
+                    found = distributed_mosaic(
+                        paths, replace(settings, **{name: getattr(strips, name) for name in _SHARED}), context
+                    )
+                found.save(place)
+    return replace(settings, background_of=str(place))
+
+
+_SHARED = ("scheduler", "threads", "memory")
+
+
+def _key(paths: list[str], settings: DetectOptions) -> str:
+    """Return a name that changes with the rasters, as far as the system tells, and with what is taken of them."""
+    files = [stat_file(file) for path in paths for file in files_behind(path, replace(settings, background_of=None))]
+    facts = {"ferd": __version__, "files": files, "bands": settings.bands, "variable": settings.variable}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
