@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..errors import InputError, OutputError, UsageError
-from ..raster.source import path_exists
+from ..raster.source import gdal_name, path_exists
 
 # What a folder is searched for; anything else in it needs a pattern. `--pattern` and lists take whatever GDAL opens.
 _TIFF_AND_ENVI = (".tif", ".tiff", ".bsq", ".bil", ".bip", ".img", ".dat", ".raw")
@@ -37,8 +37,8 @@ def find_inputs(
 ) -> list[BatchInput]:
     """Return the rasters of a folder by name, or those of a list in its order, each once.
 
-    source : a folder, a text file with one path a line (relative to the current folder; empty lines and lines that
-        begin with # are passed over), or - for such lines on stdin.
+    source : a folder, a text file with one path or address a line (relative to the current folder; empty lines and
+        lines that begin with # are passed over), or - for such lines on stdin.
     patterns : names such as *.bsq; without any, a folder gives its files of a raster's ending and ENVI files without
         one. recursive : folders below it too. Hidden files, what lies in the output folder, and the files `left_out`
         (a mask, say) are never taken.
@@ -137,6 +137,7 @@ def _list_lines(source: str) -> list[str]:
 
 def _absolute(path: str) -> str:
     """Return a path that does not depend on the current folder; names that only GDAL understands stay as they are."""
+    path = gdal_name(path)
     if path.startswith("/vsi") or (":" in path[2:] and not path_exists(path)):
         return path
     return os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps the dots

@@ -191,11 +191,17 @@ class JobRunner:
             return False
         folders = str(Path(record.input).parent), str(Path(job.input).parent)
         # What was read once is opened here to look for files that have joined it; anything else is not opened at all.
-        ways = [os.path.relpath(file["path"], folders[0]) for file in record.inputs]
-        moved = [os.path.normpath(f"{folders[1]}{os.sep}{way}") for way in ways]
+        moved = [_moved(file["path"], *folders) for file in record.inputs]
         return are_unchanged(record.inputs, moved, folders, span.check) and are_unchanged(
             record.inputs, files_behind(job.input, job.options), folders, span.check
         )
+
+
+def _moved(path: str, before: str, after: str) -> str:
+    """Return where a file is now that lay at `path` when the raster's folder was `before`; an address does not move."""
+    if path.startswith("/vsi"):
+        return path
+    return os.path.normpath(f"{after}{os.sep}{os.path.relpath(path, before)}")
 
 
 def _read_inputs(input: str, files: list[FileRecord], report: dict[str, Any]) -> list[FileRecord]:

@@ -35,9 +35,23 @@ def stat_file(path: str) -> FileRecord:
     try:
         found = Path(path).stat()
     except (OSError, ValueError):
-        return {"path": path, "size": None}
+        return {"path": path, "size": None, **_remote_facts(path)}
     facts = {"size": found.st_size, "mtime_ns": found.st_mtime_ns, "ctime_ns": found.st_ctime_ns, "inode": found.st_ino}
     return {"path": path, **facts}
+
+
+def _remote_facts(path: str) -> FileRecord:
+    """Return what the storage says of a file that only GDAL reaches: its size and the second of its last change."""
+    if not path.startswith("/vsi"):
+        return {}
+    # What was asked before may be kept for the whole process.
+    gdal.VSICurlPartialClearCache(path)
+    with gdal_exceptions():
+        try:
+            found = gdal.VSIStatL(path)
+        except RuntimeError:
+            return {}
+    return {} if found is None or not found.mtime else {"remote": [found.size, found.mtime]}
 
 
 def hash_file(path: str, poll: Callable[[], None]) -> str:
@@ -61,6 +75,8 @@ def is_unchanged(record: FileRecord, path: str, poll: Callable[[], None]) -> boo
     The path itself may be another one, as where a disk was mounted elsewhere. False where that cannot be told.
     """
     now = stat_file(path)
+    if "remote" in now:
+        return now == record
     if now["size"] is None or now["size"] != record.get("size"):
         return False
     facts = ("path", "mtime_ns", "ctime_ns", "inode")
@@ -149,4 +165,4 @@ def is_whole(record: FileRecord, path: str, poll: Callable[[], None]) -> bool:
 
 def is_same_moment(before: FileRecord, after: FileRecord) -> bool:
     """Say whether a file was left alone between two looks at it; new links or permissions do not count."""
-    return all(before.get(fact) == after.get(fact) for fact in ("size", "mtime_ns", "inode"))
+    return all(before.get(fact) == after.get(fact) for fact in ("size", "mtime_ns", "inode", "remote"))

@@ -5,13 +5,17 @@ from __future__ import annotations
 from ..errors import UsageError
 from .array_source import ArraySource, Mat73Source, open_array_file
 from .gdal_source import GdalSource
-from .source import Block, Georeference, Source
+from .source import Block, Georeference, Source, gdal_name
 
 __all__ = ["ArraySource", "Block", "GdalSource", "Georeference", "Mat73Source", "Source", "open_source"]
 
 
 def open_source(path: str, variable: str | None = None) -> Source:
-    """Open any GDAL raster, or a .mat or .npy cube; `InputError` says why it cannot be used."""
+    """Open any GDAL raster, or a .mat or .npy cube; `InputError` says why it cannot be used.
+
+    An address (https, s3, gs, az) is read by GDAL, byte range by byte range.
+    """
+    path = gdal_name(path)
     if variable is not None and not path.lower().endswith(".mat"):
         raise UsageError(f"--variable names an array of a .mat file, but {path} is none: drop the option.")
     if path.lower().endswith((".mat", ".npy")):

@@ -10,10 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -86,48 +83,6 @@ CASES = [
     {"model": "fen-50", "backend": "numpy"},
     {"model": "fen-50", "backend": "numpy", "detector": "slrx", "scaling": "percentile"},
 ]
-
-
-class Ranges(SimpleHTTPRequestHandler):
-    """Serves byte ranges, and notes how many bytes each answer had."""
-
-    asked: list[int]
-
-    def do_GET(self) -> None:
-        path = Path(self.translate_path(self.path))
-        if not path.is_file():
-            self.send_error(404)
-            return
-        content = path.read_bytes()
-        first, last = 0, len(content) - 1
-        wanted = self.headers.get("Range")
-        if wanted:
-            low, _, high = wanted.removeprefix("bytes=").partition("-")
-            first, last = int(low), min(int(high or last), last)
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
-            self.asked.append(last - first + 1)
-        else:
-            self.send_response(200)
-        self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(last - first + 1))
-        self.end_headers()
-        self.wfile.write(content[first : last + 1])
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@contextmanager
-def range_server(folder: Path) -> Iterator[tuple[int, list[int]]]:
-    asked: list[int] = []
-    handler = type("Handler", (Ranges,), {"asked": asked})
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server.server_address[1], asked
-        finally:
-            server.shutdown()
 
 
 @pytest.mark.parametrize("options", CASES, ids=lambda options: "-".join(str(value) for value in options.values()))
@@ -299,15 +254,6 @@ def test_a_worker_without_the_model_is_one_sentence(
     assert "mine" in str(failed.value)
     assert "\n" not in str(failed.value)
     assert left_over(tmp_path) == ["models"]
-
-
-def test_input_over_http_is_read_by_ranges(workers: Any, scene: Path, tmp_path: Path) -> None:
-    plain = read_scores(detect_raster(scene, tmp_path / "plain.tif", enhance=False, threads=1).output)
-    with range_server(scene.parent) as (port, asked):
-        path = f"/vsicurl/http://127.0.0.1:{port}/{scene.name}"
-        report = detect_raster(path, tmp_path / "out.tif", scheduler=workers.scheduler_address, enhance=False)
-    np.testing.assert_allclose(read_scores(report.output), plain, rtol=1e-6)
-    assert sum(asked) > 0
 
 
 def test_a_local_cluster_leaves_the_environment_as_it_was(
