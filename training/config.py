@@ -17,7 +17,8 @@ from ferd_engine.errors import UsageError
 from ferd_engine.fen.bundle import check_name
 from ferd_engine.fen.network import Architecture
 
-SCENE_KINDS = ("raster", "had100", "synthetic")
+SCENE_KINDS = ("raster", "had100", "synthetic", "mixtures")
+_MADE = ("synthetic", "mixtures")
 BAND_SELECTIONS = ("first", "spread")
 OBJECTIVES = ("distillation", "ranking")
 DECAYS = ("none", "cosine")
@@ -33,6 +34,8 @@ class SceneConfig:
     unfold a .mat array of two axes (bands, pixels), pixels column by column as MATLAB has them.
     kind "had100": the folder of the data set; `split` "train" or "test", `sensor` "aviris_ng" or "aviris".
     kind "synthetic": `count` scenes of `rows` x `cols` from `seed` on, see `training.synthetic`.
+    kind "mixtures": `count` scenes of `rows` x `cols` from `seed` on, made of spectra of the scenes from files that are
+    named before it, of each in turn, see `training.mixtures`.
     `finer`: a scene with fewer good bands is brought to so many, see `training.finer`; 0 leaves it as it is.
     """
 
@@ -50,10 +53,12 @@ class SceneConfig:
 
     def __post_init__(self) -> None:
         one_of("kind of scene", self.kind, SCENE_KINDS)
-        if self.kind != "synthetic" and not self.path:
+        if self.kind not in _MADE and not self.path:
             raise UsageError(f'A scene of the kind {self.kind} needs a path: add path = "..." to its table.')
-        if self.kind == "synthetic" and not (self.count > 0 and self.rows > 0 and self.cols > 0):
-            raise UsageError("Synthetic scenes need count, rows and cols above 0: add them to their table.")
+        if self.kind in _MADE and not (self.count > 0 and self.rows > 0 and self.cols > 0):
+            raise UsageError(
+                f"Scenes of the kind {self.kind} need count, rows and cols above 0: add them to their table."
+            )
         if (self.rows > 0) != (self.cols > 0) or self.rows < 0 or self.cols < 0:
             raise UsageError(f"The scene {self.path or self.kind} needs rows and cols, both above 0 or neither.")
         at_least("finer", self.finer, 0)

@@ -20,6 +20,7 @@ from ferd_engine.windows import whole
 from . import had100, synthetic
 from .config import SceneConfig
 from .finer import finer
+from .mixtures import mixture
 
 Float32Array = NDArray[np.float32]
 
@@ -30,7 +31,8 @@ _NO_RASTER = (".hdr", ".xml", ".txt", ".md", ".json", ".png", ".jpg", ".csv", ".
 class Scene:
     """Values (rows, cols, bands) float32 in the file's units, NaN where invalid, its good bands, and where it is from.
 
-    `sha256` is that of the file, empty for a synthetic scene, whose `name` says how to make it again.
+    `sha256` is that of the file, or of the file that a mixture's spectra are from; empty for a synthetic scene, whose
+    `name` says how to make it again.
     """
 
     name: str
@@ -46,7 +48,26 @@ def load_scenes(configs: tuple[SceneConfig, ...], *, with_truth: bool = False) -
 
     Raises `InputError` where a folder holds nothing or a file cannot be read.
     """
-    return [_refined(scene, config.finer) for config in configs for scene in _load(config, with_truth)]
+    scenes: list[Scene] = []
+    real: list[Scene] = []
+    for config in configs:
+        made = _mixtures(config, real) if config.kind == "mixtures" else list(_load(config, with_truth))
+        scenes += [_refined(scene, config.finer) for scene in made]
+        if config.kind in ("raster", "had100"):
+            real += made
+    return scenes
+
+
+def _mixtures(config: SceneConfig, sources: list[Scene]) -> list[Scene]:
+    if not sources:
+        raise InputError("Mixtures are made of the scenes from files named before them, and there are none: name some.")
+    made = []
+    for seed in range(config.seed, config.seed + config.count):
+        source = sources[(seed - config.seed) % len(sources)]
+        values = mixture(source.values, source.name, seed, config.rows, config.cols)
+        # The spectra are the source's, and so are licence and hash.
+        made.append(replace(source, name=f"mixture seed {seed} of {source.name}", values=values, truth=None))
+    return made
 
 
 def _refined(scene: Scene, n_bands: int) -> Scene:

@@ -14,6 +14,7 @@ from training import synthetic
 from training.config import DataConfig, SceneConfig
 from training.finer import finer, noise_levels
 from training.implant import _cut, _piece, donor, implant
+from training.mixtures import mixture, purest
 from training.mosaics import mosaic, smooth_gain
 from training.patches import batches, cut, places
 from training.scenes import Scene, load_scenes, prepare
@@ -194,6 +195,52 @@ def test_synthetic_backgrounds_are_seeded_and_physical():
         return np.mean([np.corrcoef(a[:, :, i].ravel(), b[:, :, i].ravel())[0, 1] for i in range(a.shape[2])])
 
     assert likeness(good) > 0.5 > likeness(spectra.transmission() < 0.01)
+
+
+def test_mixtures_are_seeded_and_of_the_spectra_of_their_source():
+    source = synthetic.background(2, 50, 43)[:, :, spectra.good_bands()]
+    source[3:5, 7] = np.nan
+    made = mixture(source, "source", 1, 37, 52)
+    assert made.shape == (37, 52, source.shape[2])
+    assert np.array_equal(made, mixture(source, "source", 1, 37, 52))
+    assert not np.array_equal(made, mixture(source, "source", 2, 37, 52))
+    # What a scene's spectra span holds mixtures of them, and by far not what has its bands turned round.
+    known = source[np.isfinite(source).all(axis=2)].astype(np.float64)
+    axes = np.linalg.svd(known - known.mean(axis=0), full_matrices=False)[2][:8]
+
+    def outside(values):
+        pixels = values.reshape(-1, source.shape[2]) - known.mean(axis=0)
+        return np.square(pixels - pixels @ axes.T @ axes).sum() / np.square(pixels).sum()
+
+    assert outside(made) < 2 * outside(known) < 0.1 * outside(made[:, :, ::-1])
+    # Noise as in the source, so that no detector tells the two apart by it.
+    ratio = noise_levels(made) / noise_levels(source)
+    assert 0.8 < np.median(ratio) < 1.5
+    with pytest.raises(InputError, match="too few"):
+        mixture(np.full((5, 5, 4), np.nan), "empty", 0, 10, 10)
+
+
+def test_the_purest_pixels_are_the_corners():
+    random = np.random.default_rng(0)
+    corners = np.array([[0.0, 0.0, 1.0], [4.0, 0.0, 0.0], [0.0, 5.0, 0.0]])
+    mixed = random.dirichlet([1.0, 1.0, 1.0], 400) @ corners
+    found = purest(np.concatenate([mixed, corners]), 3, random)
+    assert {tuple(row) for row in found} == {tuple(row) for row in corners}
+
+
+def test_mixtures_are_made_of_the_scenes_before_them(tmp_path):
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(ord(name)).random((12, 9, 5)).astype(np.float32))
+    files = tuple(SceneConfig(path=str(tmp_path / f"{name}.npy"), licence=name) for name in ("a", "b"))
+    wanted = SceneConfig(kind="mixtures", count=3, rows=8, cols=11, seed=40)
+    found = load_scenes((*files, wanted, wanted))
+    names = [f"mixture seed {seed} of {name}.npy" for seed, name in ((40, "a"), (41, "b"), (42, "a"))]
+    assert [scene.name for scene in found[2:]] == names * 2
+    assert [(scene.licence, scene.sha256) for scene in found[2:4]] == [(s.licence, s.sha256) for s in found[:2]]
+    assert found[2].values.shape == (8, 11, 5)
+    assert np.array_equal(found[2].values, found[5].values)
+    with pytest.raises(InputError, match="none: name some"):
+        load_scenes((wanted,))
 
 
 def test_implanted_targets_change_what_the_truth_says_and_nothing_else():
