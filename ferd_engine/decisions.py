@@ -129,6 +129,7 @@ class DecisionOutputs:
             source.georeference,
             {"FERD_THRESHOLD": self._settings.threshold or "", "FERD_THRESHOLD_SCORE": repr(threshold)},
             is_mask=True,
+            cog=self._settings.cog,
         )
         writer = RasterWriter(folder.path.name, folder.raster_folder, spec)
         try:

@@ -56,6 +56,7 @@ class EnhanceOptions:
     memory: str = "1GiB"
     threads: int | None = None
     overwrite: bool = False
+    cog: bool = False
     scheduler: str | None = None
 
     def __post_init__(self) -> None:
@@ -86,6 +87,7 @@ _RUN_ONLY = {
     "memory",
     "threads",
     "overwrite",
+    "cog",
     "device",
     "scheduler",
     "mask_out",

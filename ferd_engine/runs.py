@@ -58,7 +58,8 @@ def detect_raster(
     info = detector_info(settings.detector)
     with _run(str(input), str(output), settings, progress) as (source, folder, context):
         started = time.perf_counter()
-        spec = RasterSpec(source.n_rows, source.n_cols, (BandInfo(1, f"{info.title} score"),), source.georeference)
+        bands = (BandInfo(1, f"{info.title} score"),)
+        spec = RasterSpec(source.n_rows, source.n_cols, bands, source.georeference, cog=settings.cog)
         writer = RasterWriter(folder.path.name, folder.raster_folder, spec)
         kept = None
         if settings.threshold is not None:
@@ -99,7 +100,9 @@ def enhance_raster(
             bands = tuple(source.bands[number - 1] for number in plan.selection.numbers)
             # A tile of the output is never higher than a block, and divides it.
             tile_rows = 64 if block_rows % 64 == 0 else 16
-            spec = RasterSpec(source.n_rows, source.n_cols, bands, source.georeference, tile_rows=tile_rows)
+            spec = RasterSpec(
+                source.n_rows, source.n_cols, bands, source.georeference, tile_rows=tile_rows, cog=settings.cog
+            )
             writers.append(RasterWriter(folder.path.name, folder.raster_folder, spec))
             return writers[0]
 

@@ -226,6 +226,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     parser.add_argument(
+        "--cog", action="store_true", help="write cloud-optimized GeoTIFFs: tiled, with overviews, read by byte ranges"
+    )
+    parser.add_argument(
         "--scheduler",
         metavar="local:N|tcp://HOST:PORT",
         help="compute on N workers of this machine, or on a dask.distributed cluster, see docs/scale.md",

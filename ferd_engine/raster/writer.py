@@ -16,6 +16,7 @@ from ..bands import BandInfo
 from ..cube import Float32Array
 from ..errors import OutputError, RunError
 from ..windows import Window
+from .cog import check_cog_name, make_cog
 from .gdal_setup import gdal, gdal_exceptions, gdal_failures, gdal_reason
 from .source import Georeference
 
@@ -42,6 +43,8 @@ class RasterSpec:
     tile_rows: int = 256
     # A mask holds 0, 1 and nodata in bytes.
     is_mask: bool = False
+    # Written anew at the end, since overviews and the order of a COG's parts follow from all of it.
+    cog: bool = False
 
     @property
     def nodata(self) -> float:
@@ -58,6 +61,8 @@ class RasterWriter:
         self._path = folder / data_name(name)
         self._spec = spec
         driver, creation = _format(name, spec)
+        if spec.cog:
+            check_cog_name(name)
         kind = gdal.GDT_Byte if spec.is_mask else gdal.GDT_Float32
         with gdal_exceptions():
             try:
@@ -96,6 +101,8 @@ class RasterWriter:
             self._dataset = None
         if failures:
             raise _write_error(self._path, failures[0])
+        if self._spec.cog:
+            make_cog(self._path, is_mask=self._spec.is_mask)
         files = sorted(self._path.parent.iterdir(), key=lambda file: file == self._path)
         try:
             for file in files:
