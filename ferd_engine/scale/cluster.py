@@ -14,7 +14,7 @@ from ..progress import ProgressSpan
 # Windows that are handed out per thread of a worker: one is computed, the others wait so that no worker does.
 _PER_THREAD = 4
 _POLL_SECONDS = 0.25
-_RESULT_SECONDS = 60
+_RESULT_SECONDS = 15
 
 
 class Cluster:
@@ -77,19 +77,26 @@ class Cluster:
         return _PER_THREAD * max(self.n_threads, 1)
 
     def _wait(self, future: Any, poll: Callable[[], None]) -> Any:
+        # Its TimeoutError is asyncio's in some versions, the builtin one in others.
+        from distributed import TimeoutError as LateError
         from distributed import wait
 
         while not future.done():
             poll()
-            # Its TimeoutError is asyncio's in some versions, the builtin one in others.
             with suppress(Exception):
                 wait([future], timeout=_POLL_SECONDS)
             if self._client.status == "closed":
                 break
-        poll()
-        if future.status in ("cancelled", "lost") or self._client.status == "closed":
-            raise self._lost()
-        return future.result(timeout=_RESULT_SECONDS)
+        while True:
+            poll()
+            if future.status in ("cancelled", "lost") or self._client.status == "closed":
+                raise self._lost()
+            try:
+                return future.result(timeout=_RESULT_SECONDS)
+            except (TimeoutError, LateError):
+                # The worker that has it stands still. It may go on, or the scheduler gives its work to others.
+                if future.status == "error":
+                    raise
 
     def _lost(self) -> RunError:
         return RunError(

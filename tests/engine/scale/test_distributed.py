@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -135,22 +136,53 @@ def test_mask_and_threshold_go_with_it(workers: Any, scene: Path, tmp_path: Path
     assert found.threshold == pytest.approx(plain.threshold, rel=1e-6)
 
 
-def test_a_killed_worker_changes_nothing(scene: Path, tmp_path: Path) -> None:
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        memory_limit=0,
-        silence_logs=50,
-    ) as cluster:
-        options = {"model": "fen-50", "backend": "numpy", "scheduler": cluster.scheduler_address}
-        whole = read_scores(detect_raster(scene, tmp_path / "whole.tif", **options).output)
-        killer = KillAt(0.3, next(worker.pid for worker in cluster.workers.values()))
-        killed = read_scores(detect_raster(scene, tmp_path / "killed.tif", progress=killer, **options).output)
+@pytest.mark.parametrize(
+    ("fraction", "options"),
+    [(0.02, {"enhance": False}), (0.8, {"enhance": False}), (0.3, {"model": "fen-50", "backend": "numpy"})],
+    ids=["statistics", "scores", "enhancing"],
+)
+def test_a_killed_worker_changes_nothing(scene: Path, tmp_path: Path, fraction: float, options: dict[str, Any]) -> None:
+    with local_cluster() as cluster:
+        options = {**options, "scheduler": cluster.scheduler_address}
+        whole = detect_raster(scene, tmp_path / "whole.tif", **options)
+        killer = KillAt(fraction, next(worker.pid for worker in cluster.workers.values()))
+        killed = detect_raster(scene, tmp_path / "killed.tif", progress=killer, **options)
     assert killer.done
-    np.testing.assert_array_equal(killed, whole)
+    # A strip that was computed twice is counted once: the same pixels, and the same scores to the last bit.
+    assert killed.valid_pixels == whole.valid_pixels
+    np.testing.assert_array_equal(read_scores(killed.output), read_scores(whole.output))
     assert left_over(tmp_path) == ["killed.tif", "whole.tif"]
+
+
+def test_a_worker_that_stands_still_for_a_while_changes_nothing(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ferd_engine.scale.cluster._RESULT_SECONDS", 1)
+    with local_cluster() as cluster:
+        options = {"enhance": False, "scheduler": cluster.scheduler_address}
+        whole = detect_raster(scene, tmp_path / "whole.tif", **options)
+        pid = next(worker.pid for worker in cluster.workers.values())
+        halt = HaltAt(0.02, pid, seconds=4.0)
+        slow = detect_raster(scene, tmp_path / "slow.tif", progress=halt, **options)
+    assert halt.done
+    assert slow.valid_pixels == whole.valid_pixels
+    np.testing.assert_array_equal(read_scores(slow.output), read_scores(whole.output))
+
+
+class HaltAt:
+    """Halts a process for some seconds once so much of a run is done."""
+
+    def __init__(self, fraction: float, pid: int, seconds: float) -> None:
+        self._fraction, self._pid, self._seconds, self.done = fraction, pid, seconds, False
+
+    def update(self, fraction: float, message: str) -> None:
+        if fraction >= self._fraction and not self.done:
+            self.done = True
+            os.kill(self._pid, signal.SIGSTOP)
+            Timer(self._seconds, os.kill, (self._pid, signal.SIGCONT)).start()
+
+    def cancelled(self) -> bool:
+        return False
 
 
 class KillAt:
