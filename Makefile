@@ -1,4 +1,4 @@
-.PHONY: setup check test bench plugin demo
+.PHONY: setup check test bench docs plugin demo
 
 setup:
 	bash scripts/setup.sh
@@ -13,6 +13,10 @@ test:
 
 bench:
 	bash scripts/bench.sh
+
+# The site, in docs/_build/html; warnings and broken links are errors.
+docs:
+	bash scripts/docs.sh
 
 # The installable zip, in dist/.
 plugin: setup

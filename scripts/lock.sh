@@ -20,7 +20,7 @@ printf 'torch==%s+cpu\n' "$torch_version" >"$scratch/torch.txt"
 # What builds the package itself.
 printf 'setuptools>=77\n' >"$scratch/build.txt"
 options=(
-    --extra torch --extra dev --extra scale --constraints scripts/constraints.txt --python-version 3.11
+    --extra torch --extra dev --extra scale --extra docs --constraints scripts/constraints.txt --python-version 3.11
     --python-platform x86_64-manylinux_2_28 --generate-hashes --only-binary :all: --no-annotate --no-header
     --system-certs --quiet
 )

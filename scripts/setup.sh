@@ -51,8 +51,8 @@ install_locked() {
 
 install_unlocked() {
     install_torch
-    local extras=scale,dev
-    .venv/bin/python -c 'import torch' 2>/dev/null && extras=torch,scale,dev
+    local extras=scale,dev,docs
+    .venv/bin/python -c 'import torch' 2>/dev/null && extras=torch,scale,dev,docs
     .venv/bin/pip install -qq -c scripts/constraints.txt -e ".[$extras]"
 }
 

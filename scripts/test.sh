@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs everything that CI runs, from nothing but a clone: set-up, style, types, tests. Fails if any part fails.
+# Runs everything that CI runs, from nothing but a clone: set-up, style, types, documentation, tests. Fails if any part fails.
 # With --quick: without the tests that need QGIS, a GPU or minutes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -25,5 +25,6 @@ failed=0
 .venv/bin/ruff check --output-format concise . || failed=1
 .venv/bin/ruff format --check . || failed=1
 .venv/bin/mypy || failed=1
+bash scripts/docs.sh || failed=1
 .venv/bin/python -m pytest -q "${only[@]}" || failed=1
 exit "$failed"

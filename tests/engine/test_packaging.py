@@ -75,7 +75,7 @@ def test_the_lock_has_what_pyproject_asks_for():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     versions = {canonicalize_name(entry.split("==")[0]): entry.split("==")[1] for entry in locked()}
-    for text in (*project["optional-dependencies"]["dev"], *project["optional-dependencies"]["torch"]):
+    for text in (text for extra in ("dev", "docs", "torch") for text in project["optional-dependencies"][extra]):
         wanted = Requirement(text)
         if wanted.name in FROM_DEBIAN or (wanted.marker and not wanted.marker.evaluate()):
             continue
