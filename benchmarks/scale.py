@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import psutil
 from distributed import Client, LocalCluster
@@ -29,7 +30,7 @@ from osgeo import gdal
 from ferd_engine import detect_raster
 from ferd_engine.progress import ProgressSpan, SilentProgress
 from ferd_engine.scale.cluster import Cluster
-from ferd_engine.scale.start import threads_per_worker
+from ferd_engine.scale.start import SETTINGS, threads_per_worker
 
 
 class KillHalfWay:
@@ -51,7 +52,9 @@ class KillHalfWay:
 
 def workers(count: int) -> LocalCluster:
     """Start workers that use all CPUs together, as `--scheduler local:N` does."""
-    return LocalCluster(
+    dask.config.set(SETTINGS)
+    before = dict(os.environ)
+    cluster = LocalCluster(
         n_workers=count,
         threads_per_worker=threads_per_worker(count, None),
         host="127.0.0.1",
@@ -59,6 +62,10 @@ def workers(count: int) -> LocalCluster:
         memory_limit=0,
         silence_logs=50,
     )
+    # The nannies set OMP_NUM_THREADS=1 here too, which would leave the plain runs one thread.
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    return cluster
 
 
 def timed(scene: Path, output: Path, **options: Any) -> tuple[float, np.ndarray]:

@@ -15,6 +15,13 @@ from ..threads import available_threads
 from .address import parse_scheduler
 from .cluster import Cluster
 
+# dask's logs of what became of each task stay short; and while a strip is placed the client's loop may wait, of which
+# dask would complain.
+SETTINGS = {
+    "distributed.admin.tick.limit": "1h",
+    "distributed.admin.log-length": 1000,
+    "distributed.admin.low-level-log-length": 1000,
+}
 _CONNECT_SECONDS = 20
 _WORKER_SECONDS = 60
 
@@ -70,8 +77,7 @@ def local_cluster(n_workers: int, n_threads: int) -> Iterator[str]:
 
     with (
         _same_environment(),
-        # While a strip is placed, the client's loop may wait; dask would complain about it.
-        dask.config.set({"distributed.admin.tick.limit": "1h"}),
+        dask.config.set(SETTINGS),
         # The engine keeps its own memory budget; dask's would kill workers that the file cache makes look large.
         LocalCluster(
             n_workers=n_workers,
@@ -111,7 +117,7 @@ def _connected(url: str, text: str, n_workers: int) -> Iterator[Cluster]:
     from distributed import Client
 
     try:
-        with dask.config.set({"distributed.admin.tick.limit": "1h"}):
+        with dask.config.set(SETTINGS):
             client = Client(url, timeout=_CONNECT_SECONDS, direct_to_workers=True, set_as_default=False)
     except (OSError, TimeoutError) as error:
         raise RunError(
