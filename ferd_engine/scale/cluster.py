@@ -83,7 +83,8 @@ class Cluster:
 
         while not future.done():
             poll()
-            with suppress(Exception):
+            # `wait` asks the current client: without one it fails at once, and this loop would take a core of its own.
+            with self._client.as_current(), suppress(TimeoutError, LateError):
                 wait([future], timeout=_POLL_SECONDS)
             if self._client.status == "closed":
                 break
