@@ -240,6 +240,8 @@ block = np.full((306, 406, 200), 0.01, np.float32)
 def status(key):
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key + ":"))
+# The first products bring in code of the libraries, as much on one machine as on another, which is no part of a block.
+backend.enhance(block[:14, :14].copy())
 # "5" sets the peak back to what is in use now.
 Path("/proc/self/clear_refs").write_text("5")
 before = status("VmRSS")
