@@ -124,7 +124,9 @@ class Cluster:
             raise self._lost() from error
         except Exception as error:
             # The border to another program's errors, of which there are many: the cause is kept.
-            if type(error).__name__ in ("CancelledError", "FutureCancelledError", "TimeoutError"):
+            # Without its scheduler the client fails in many ways, also in connecting anew to it or to the workers.
+            cancelled = type(error).__name__ in ("CancelledError", "FutureCancelledError", "TimeoutError")
+            if cancelled or self._client.status != "running":
                 raise self._lost() from error
             what = " ".join(str(error).split())[:300]
             raise RunError(f"A worker failed ({type(error).__name__}: {what}): look at its log.") from error

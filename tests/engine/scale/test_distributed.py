@@ -249,6 +249,20 @@ def test_a_lost_scheduler_is_one_sentence(scene: Path, tmp_path: Path) -> None:
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("status", "sentence"), [("connecting", "was lost"), ("closed", "was lost"), ("running", "full disk")]
+)
+def test_errors_of_a_client_without_scheduler_are_not_put_on_a_worker(status: str, sentence: str) -> None:
+    class Client:
+        def run(self, *_arguments: Any, **_options: Any) -> None:
+            raise OSError("Timed out trying to connect" if status != "running" else "full disk")
+
+    client = Client()
+    client.status = status
+    with pytest.raises(RunError, match=sentence):
+        Cluster(client, "tcp://somewhere").check_workers(str)
+
+
 @contextmanager
 def scheduler_and_worker(**environment: str) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """Start a scheduler and a worker as a user does, in processes of their own."""
