@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..errors import InputError, OutputError, UsageError
-from ..raster.source import gdal_name, path_exists
+from ..raster.address import gdal_name
+from ..raster.source import path_exists
 
 # What a folder is searched for; anything else in it needs a pattern. `--pattern` and lists take whatever GDAL opens.
 _TIFF_AND_ENVI = (".tif", ".tiff", ".bsq", ".bil", ".bip", ".img", ".dat", ".raw")

@@ -76,6 +76,8 @@ def several_at_once(
         coming = iter(left)
         try:
             while True:
+                # Before more is begun: the last result may have been the reason to stop.
+                wish.asked = wish.asked or progress.cancelled()
                 while len(waiting) < at_a_time and (index := next(coming, None)) is not None:
                     waiting[pool.submit(settled, index)] = index
                 if not waiting:

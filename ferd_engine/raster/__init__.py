@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..errors import UsageError
+from .address import gdal_name
 from .array_source import ArraySource, Mat73Source, open_array_file
 from .gdal_source import GdalSource
-from .source import Block, Georeference, Source, gdal_name
+from .source import Block, Georeference, Source
 
 __all__ = ["ArraySource", "Block", "GdalSource", "Georeference", "Mat73Source", "Source", "open_source"]
 

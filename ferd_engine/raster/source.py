@@ -69,21 +69,6 @@ class Source(Protocol):
         """Release the file or the array."""
 
 
-# How GDAL names what catalogues (STAC items, say) give as addresses: so named, it reads the bytes that it needs.
-_REMOTE = {"https": "/vsicurl/https://", "http": "/vsicurl/http://", "s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/"}
-
-
-def gdal_name(path: str) -> str:
-    """Return GDAL's name of an address of the web or of a cloud's storage; any other path as it is.
-
-    >>> gdal_name("s3://bucket/scene.tif")
-    '/vsis3/bucket/scene.tif'
-    """
-    scheme, separator, rest = path.partition("://")
-    prefix = _REMOTE.get(scheme.lower()) if separator else None
-    return path if prefix is None else prefix + rest
-
-
 def path_exists(path: str) -> bool:
     """Tell whether there is a file or folder of this name; a name that the system cannot hold is none."""
     try:

@@ -37,9 +37,10 @@ NETWORK_MODULES = {
 }
 # Qt's and QGIS's own ways, GDAL's, and what would weaken TLS.
 FORBIDDEN = re.compile(
-    r"QtNetwork|QNetwork|QgsNetwork|QgsFileDownloader|QgsHttp|/vsicurl|/vsis3|HTTPFetch"
+    r"QtNetwork|QNetwork|QgsNetwork|QgsFileDownloader|QgsHttp|/vsi(?:curl|s3|gs|az)|HTTPFetch"
     r"|verify\s*=\s*False|_create_unverified_context|CERT_NONE|--trusted-host|UNSAFESSL|PYTHONHTTPSVERIFY"
 )
+GDAL_WAYS = re.compile("/vsi(?:curl|s3|gs|az)")
 
 
 @pytest.mark.parametrize("address", OUTSIDE, ids=["IPv4", "IPv6"])
@@ -83,7 +84,11 @@ def test_a_child_process_has_no_network_either(own_network: bool) -> None:
 def test_sources_have_no_way_to_the_network_of_their_own(path: Path) -> None:
     found = {name for name, _ in imports_of(path) if name.split(".")[0] in NETWORK_MODULES}
     assert found <= {"urllib.parse"}
-    assert not FORBIDDEN.findall(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    if path == ENGINE / "raster" / "address.py":
+        # An address that the user gave as an input goes to GDAL, and this module alone says how.
+        text = GDAL_WAYS.sub("", text)
+    assert not FORBIDDEN.findall(text)
     # What downloads is loaded inside the function that the user asked for by a command or a setting.
     hubs = [at_load for name, at_load in imports_of(path) if name.split(".")[0] == "huggingface_hub"]
     assert not hubs or (path in (ENGINE / "fen" / "hub.py", TRAINING / "networks" / "teacher.py") and not any(hubs))

@@ -29,35 +29,9 @@ from ferd_engine.scale.strips import strips
 from ferd_engine.statistics import Moments
 
 from ..rasters import cube, read_scores, write_tiff
+from .conftest import local_cluster
 
 distributed = pytest.importorskip("distributed", reason="the extra scale is not installed")
-
-
-def local_cluster() -> Any:
-    return distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        memory_limit=0,
-        silence_logs=50,
-    )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _environment() -> Iterator[None]:
-    # The clusters that these tests start would leave OMP_NUM_THREADS=1 to all later tests.
-    before = dict(os.environ)
-    yield
-    for name in set(os.environ) - set(before):
-        del os.environ[name]
-    os.environ.update(before)
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Any]:
-    with local_cluster() as cluster:
-        yield cluster
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from osgeo import gdal
 from ferd_engine import detect_raster
 from ferd_engine.batch import run_batch
 from ferd_engine.options import DetectOptions
-from ferd_engine.raster.source import gdal_name
+from ferd_engine.raster.address import gdal_name
 from ferd_engine.scale import tasks
 from ferd_engine.scale.strips import strips
 from ferd_engine.scan import Wanted

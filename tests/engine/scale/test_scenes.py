@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from ferd_engine.scale import scenes as scenes_module
 from ferd_engine.scale import start
 
 from ..rasters import cube, read_scores, write_tiff
+from .conftest import local_cluster
 
 distributed = pytest.importorskip("distributed", reason="the extra scale is not installed")
 
@@ -32,19 +32,6 @@ def scenes(tmp_path: Path) -> Path:
     for index in range(N_SCENES):
         write_tiff(folder / f"line{index}.tif", cube(61 + index, 23, 9, seed=index))
     return folder
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Any]:
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        memory_limit=0,
-        silence_logs=50,
-    ) as cluster:
-        yield cluster
 
 
 @pytest.fixture
@@ -163,14 +150,7 @@ class CancelOnce:
 
 
 def test_a_killed_worker_loses_no_raster(scenes: Path, tmp_path: Path) -> None:
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        memory_limit=0,
-        silence_logs=50,
-    ) as cluster:
+    with local_cluster() as cluster:
         killed = []
 
         def kill(*_: Any) -> None:

@@ -1,0 +1,17 @@
+"""Rasters by address: the one place that names GDAL's ways to the web and to clouds, for inputs that a user gave so."""
+
+from __future__ import annotations
+
+# How GDAL names what catalogues (STAC items, say) give as addresses: so named, it reads the bytes that it needs.
+_REMOTE = {"https": "/vsicurl/https://", "http": "/vsicurl/http://", "s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/"}
+
+
+def gdal_name(path: str) -> str:
+    """Return GDAL's name of an address of the web or of a cloud's storage; any other path as it is.
+
+    >>> gdal_name("s3://bucket/scene.tif")
+    '/vsis3/bucket/scene.tif'
+    """
+    scheme, separator, rest = path.partition("://")
+    prefix = _REMOTE.get(scheme.lower()) if separator else None
+    return path if prefix is None else prefix + rest

@@ -1,0 +1,39 @@
+"""Workers in processes of their own, as users have them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+def local_cluster() -> Any:
+    """Return a cluster of two workers of one thread each; without the extra scale the test is skipped."""
+    distributed = pytest.importorskip("distributed", reason="the extra scale is not installed")
+    return distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        memory_limit=0,
+        silence_logs=50,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _environment() -> Iterator[None]:
+    # The clusters that tests start would leave OMP_NUM_THREADS=1 to all later tests.
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def workers(_environment: None) -> Iterator[Any]:
+    """Return a cluster for all tests of a file."""
+    with local_cluster() as cluster:
+        yield cluster
