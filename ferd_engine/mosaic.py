@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable
 
 import numpy as np
 
-from .bands import candidates
-from .context import RunContext
 from .detectors import Detector
 from .detectors.covariance import parse_covariance, passes
 from .detectors.grx import Grx
 from .errors import InputError, UsageError
+from .fen.bundle import Model
+from .fen.store import choose_model
 from .options import DetectOptions
-from .raster import Source, open_source
-from .raster.masked_source import with_mask
-from .scan import Wanted, probe, tally_image
-from .statistics import Moments
-from .tally import Tally
+from .raster import Source
+from .scaling import Scaling
+from .scan import Scan
+from .statistics import Float64Array, Moments
 
 FILE_SUFFIX = ".npz"
 _FORMAT = "ferd-background"
 
-TakeAll = Callable[[Sequence[str], Sequence[Wanted]], Iterator[Tally]]
-"""Reads each of these rasters once and yields, in their order, what was counted of it."""
+
+@dataclass(frozen=True)
+class SharedEnhancement:
+    """What FEN does alike to all rasters of a mosaic.
+
+    `n_usable` bands are good in all of them, out of which `method` picked the model's. `scaling` and the `mean`
+    spectrum (bands,), which stands in for holes, are over the valid pixels of all; `rare_range` as in `Scan`.
+    """
+
+    model_sha256: str
+    n_usable: int
+    method: str
+    scaling: Scaling
+    mean: Float64Array
+    rare_range: float = 0.0
 
 
 @dataclass(frozen=True)
 class MosaicBackground:
-    """Moments of the bands `numbers` of the valid pixels of `n_rasters` rasters, each of `n_bands` bands."""
+    """Moments of the bands `numbers` of the valid pixels of `n_rasters` rasters, each of `n_bands` bands.
+
+    With an `enhancement`, of the pixels that FEN made of these bands.
+    """
 
     numbers: tuple[int, ...]
     n_bands: int
     n_rasters: int
     moments: Moments
+    enhancement: SharedEnhancement | None = None
 
     def save(self, path: Path) -> None:
         """Write all of it to an .npz file, whole or not at all."""
         facts = np.array([self.n_bands, self.n_rasters, *self.numbers])
+        arrays = self.moments.as_arrays()
+        shared = self.enhancement
+        if shared is not None:
+            words = json.dumps({"model_sha256": shared.model_sha256, "method": shared.method})
+            numbers = [shared.scaling.low, shared.scaling.high, shared.rare_range, shared.n_usable]
+            arrays.update(fen=np.array(words), fen_numbers=np.array(numbers, dtype=np.float64), fen_mean=shared.mean)
         partial = path.with_name(path.name + ".tmp")
         with open(partial, "wb") as file:
-            np.savez(file, format=_FORMAT, facts=facts, **self.moments.as_arrays())
+            np.savez(file, format=_FORMAT, facts=facts, **arrays)
         partial.replace(path)
 
     @classmethod
@@ -55,10 +77,27 @@ class MosaicBackground:
                     raise ValueError("another format")
                 n_bands, n_rasters, *numbers = (int(fact) for fact in stored["facts"])
                 moments = Moments.from_arrays(stored)
+                shared = None
+                if "fen" in stored:
+                    low, high, rare, n_usable = (float(number) for number in stored["fen_numbers"])
+                    words = json.loads(str(stored["fen"]))
+                    shared = SharedEnhancement(
+                        words["model_sha256"],
+                        int(n_usable),
+                        words["method"],
+                        Scaling(low, high),
+                        stored["fen_mean"],
+                        rare,
+                    )
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise InputError(f"The file {path} is no background of several rasters ({error}): name them.") from error
         moments.settled = True
-        return cls(tuple(numbers), n_bands, n_rasters, moments)
+        return cls(tuple(numbers), n_bands, n_rasters, moments, shared)
+
+    @property
+    def method(self) -> str:
+        """How the bands were picked."""
+        return "all" if self.enhancement is None else self.enhancement.method
 
     def options_for(self, source: Source, options: DetectOptions) -> DetectOptions:
         """Return the options of a run on one raster, with the background's bands; `InputError` where it has others."""
@@ -67,7 +106,24 @@ class MosaicBackground:
                 f"The raster {source.path} has {len(source.bands)} bands and the background's rasters have "
                 f"{self.n_bands}: give rasters of one sensor."
             )
+        if options.enhance != (self.enhancement is not None):
+            raise InputError(
+                f"The background {options.background_of} was taken {'with' if self.enhancement else 'without'} "
+                "enhancement and this run goes the other way: name the rasters that it is of, and it is taken anew."
+            )
         return replace(options, bands=",".join(map(str, self.numbers)))
+
+    def model(self, options: DetectOptions) -> Model | None:
+        """Return the model of a run, None without enhancement; `InputError` where it is not the background's."""
+        if self.enhancement is None:
+            return None
+        model = choose_model(options.model, self.enhancement.n_usable)
+        if model.sha256 != self.enhancement.model_sha256:
+            raise InputError(
+                f"The background was taken with other weights than those of the model {model.name}: name the model "
+                "that it was taken with, or the rasters that it is of."
+            )
+        return model
 
     def check_bands(self, source: Source, numbers: Sequence[int]) -> None:
         """Refuse a raster that lacks one of the bands."""
@@ -77,6 +133,14 @@ class MosaicBackground:
                 f"The band {missing[0]} of {source.path} is bad, constant or wholly nodata, and takes part in the "
                 "background of the other rasters: leave it out with --bands, or add this raster to --background-of."
             )
+
+    def applied(self, scanned: Scan) -> Scan:
+        """Return what the first look at one raster found, with what is common to all in its place."""
+        scanned = replace(scanned, moments=self.moments)
+        shared = self.enhancement
+        if shared is None:
+            return scanned
+        return replace(scanned, scaling=shared.scaling, mean=shared.mean, rare_range=shared.rare_range)
 
 
 def check_detector(detector: Detector, options: DetectOptions) -> None:
@@ -88,88 +152,6 @@ def check_detector(detector: Detector, options: DetectOptions) -> None:
         "background of several rasters gives them: use grx with the covariance empirical, oas or pca:K, or drop "
         "--background-of."
     )
-
-
-def mosaic_background(
-    paths: Sequence[str], options: DetectOptions, context: RunContext, take: TakeAll | None = None
-) -> MosaicBackground:
-    """Read rasters, each once, and return their common background.
-
-    A band that is bad, constant or wholly nodata in one of them is left out of all. Moments are merged in the order of
-    the paths. `take` reads, by default on this machine. Raises `InputError` where the rasters do not go together, or
-    have no more valid pixels than bands.
-    """
-    usable, suspects, n_bands, sizes = _looked_through(paths, options)
-    for last_look in (False, True):
-        numbers = tuple(number for number in usable if number not in suspects)
-        wanted = [Wanted(numbers, suspects, None, with_moments=True, n_pixels=size) for size in sizes]
-        dead: set[int] = set()
-        moments = Moments(len(numbers))
-        for tally in (take or _taker(options, context))(paths, wanted):
-            dead.update(number for number, is_dead in zip(suspects, tally.extrema.dead()) if is_dead)
-            if tally.moments is not None:
-                moments.merge(tally.moments)
-        if dead == set(suspects) or last_look:
-            break
-        suspects = tuple(sorted(dead))
-    if moments.count <= len(numbers):
-        raise InputError(
-            f"The {len(paths)} rasters of the background hold {moments.count} valid pixels, and {len(numbers)} bands "
-            "need more than so many: name more rasters, or use fewer --bands."
-        )
-    moments.settled = True
-    return MosaicBackground(numbers, n_bands, len(paths), moments)
-
-
-def opened(path: str, options: DetectOptions) -> Source:
-    """Open a raster as a run on it does."""
-    source = open_source(path, options.variable)
-    return source if options.mask is None else with_mask(source, open_source(options.mask))
-
-
-def _looked_through(
-    paths: Sequence[str], options: DetectOptions
-) -> tuple[tuple[int, ...], tuple[int, ...], int, list[int]]:
-    """Return the bands that are good in all rasters, those that may be dead in one, all bands, and pixels of each."""
-    usable: tuple[int, ...] = ()
-    suspects: set[int] = set()
-    sizes: list[int] = []
-    n_bands = 0
-    for path in paths:
-        source = opened(path, options)
-        try:
-            good = candidates(source.bands, options.bands)
-            if not sizes:
-                usable, n_bands = good, len(source.bands)
-            elif len(source.bands) != n_bands:
-                raise InputError(
-                    f"The raster {path} has {len(source.bands)} bands and {paths[0]} has {n_bands}: a background of "
-                    "several rasters needs rasters of one sensor."
-                )
-            usable = tuple(number for number in usable if number in good)
-            suspects.update(probe(source, usable))
-            sizes.append(source.n_rows * source.n_cols)
-        finally:
-            source.close()
-    if len(usable) - len(suspects) < 2:
-        raise InputError(
-            f"Fewer than 2 bands are good in all {len(paths)} rasters of the background: name rasters of one sensor, "
-            "or leave out the ones that lack bands."
-        )
-    return usable, tuple(sorted(suspects.intersection(usable))), n_bands, sizes
-
-
-def _taker(options: DetectOptions, context: RunContext) -> TakeAll:
-    def take(paths: Sequence[str], wanted: Sequence[Wanted]) -> Iterator[Tally]:
-        for index, (path, what) in enumerate(zip(paths, wanted)):
-            source = opened(path, options)
-            try:
-                with context.part(index / len(paths), (index + 1) / len(paths)):
-                    yield tally_image(source, what, context)
-            finally:
-                source.close()
-
-    return take
 
 
 def names_of(source: str, output_folder: Path, left_out: Iterable[str] = ()) -> list[str]:

@@ -136,12 +136,6 @@ class DetectOptions(EnhanceOptions):
                         f"The {name.replace('_', ' ')} {value!r} is of no use without enhancement: drop one of the two "
                         "options."
                     )
-
-        if self.background_of is not None and self.enhance:
-            raise UsageError(
-                "One background of several rasters is of their own bands, not of enhanced ones: add --no-enhance "
-                "(enhance=False), or drop --background-of."
-            )
         if self.background_of is not None and self.background is not None:
             raise UsageError("The background is either of pixels of the image or of several rasters: drop one of them.")
         self._check_threshold()

@@ -13,7 +13,7 @@ from .accelerator import open_accelerator
 from .background import BackgroundCube, background_moments
 from .bands import Selection, candidates, pick_bands
 from .context import RunContext
-from .cube import Cube, MaskedCube, ScoreSink, ScratchCube
+from .cube import Cube, Float32Array, MaskedCube, ScoreSink
 from .detectors import Detector, Scene, TwoCubeDetector, make_detector, takes_background
 from .detectors.distribution import ScoreDistribution
 from .errors import InputError, UsageError
@@ -30,6 +30,7 @@ from .raster.background import Background, open_background
 from .raster.row_order import in_row_order
 from .scan import Pass, Scan, scan
 from .statistics import Moments
+from .windows import Window
 
 # Where each pass ends as a part of the whole time, about: the progress bar's time left comes from them.
 _SCAN_PART = 0.1
@@ -97,10 +98,10 @@ def make_plan(
 ) -> Plan:
     """Read the raster once, by `take` where it is given, and settle what the later passes do.
 
-    With the background of a mosaic, its bands and moments are those of the run.
+    With the background of a mosaic, its bands, model, scaling and moments are those of the run.
     """
     if mosaic is not None and isinstance(options, DetectOptions):
-        options = mosaic.options_for(source, options)
+        return _plan_of_mosaic(source, options, mosaic, context, take)
     usable = candidates(source.bands, options.bands)
     if len(usable) < 2:
         raise InputError(
@@ -112,7 +113,7 @@ def make_plan(
         usable,
         lambda alive: select_bands(source, alive, options, enhance=enhance)[0].numbers,
         scaling=options.scaling if enhance else None,
-        with_moments=not enhance and mosaic is None,
+        with_moments=not enhance,
         context=context,
         take=take,
     )
@@ -120,20 +121,45 @@ def make_plan(
     selection, model = select_bands(source, alive, options, enhance=enhance)
     if scanned.dead:
         context.warn(f"{len(scanned.dead)} bands that are wholly nodata or constant were left out.")
+    _warn_of_scaling(scanned, context)
+    _warn_of_model(model, options, len(alive), context)
+    return Plan(selection, _bad_bands(source), scanned, model)
+
+
+def _plan_of_mosaic(
+    source: Source, options: DetectOptions, mosaic: MosaicBackground, context: RunContext, take: Pass | None
+) -> Plan:
+    """Settle what the later passes do where most of it was settled for all rasters of a mosaic."""
+    options = mosaic.options_for(source, options)
+    model = mosaic.model(options)
+    usable = candidates(source.bands, options.bands)
+    mosaic.check_bands(source, usable)
+    scanned = scan(source, usable, tuple, scaling=None, with_moments=False, context=context, take=take)
+    mosaic.check_bands(source, scanned.numbers)
+    scanned = mosaic.applied(scanned)
+    _warn_of_scaling(scanned, context)
+    if mosaic.enhancement is not None:
+        _warn_of_model(model, options, mosaic.enhancement.n_usable, context)
+    return Plan(Selection(mosaic.numbers, mosaic.method), _bad_bands(source), scanned, model)
+
+
+def _warn_of_scaling(scanned: Scan, context: RunContext) -> None:
     if scanned.rare_range > _RARE_RANGE:
         context.warn(
             f"{scanned.rare_range:.0%} of the range that the scaling maps is set by fewer than 0.01 % of the pixels, "
             "which leaves the others little contrast: look at them, or take --scaling percentile."
         )
+
+
+def _warn_of_model(model: Model | None, options: EnhanceOptions, n_usable: int, context: RunContext) -> None:
     if model is not None and options.model is not None and find_model(options.model).n_bands > model.n_bands:
         context.warn(
-            f"The model {options.model} needs more than the {len(alive)} usable bands: {model.name} ran instead."
+            f"The model {options.model} needs more than the {n_usable} usable bands: {model.name} ran instead."
         )
-    if mosaic is not None:
-        mosaic.check_bands(source, selection.numbers)
-        scanned = replace(scanned, moments=mosaic.moments)
-    bad = tuple(band.number for band in source.bands if not band.good)
-    return Plan(selection, bad, scanned, model)
+
+
+def _bad_bands(source: Source) -> tuple[int, ...]:
+    return tuple(band.number for band in source.bands if not band.good)
 
 
 def _prepared(source: Source, options: EnhanceOptions, context: RunContext) -> Source:
@@ -174,7 +200,7 @@ def run_detection(
             flags = opened.enter_context(closing(open_background(options.background, source)))
         source = _prepared(source, options, context)
         if options.enhance:
-            return _detect_enhanced(source, options, detector, sink, flags, context)
+            return _detect_enhanced(source, options, detector, sink, flags, context, mosaic)
         with context.part(0.0, 0.5):
             plan = make_plan(source, options, enhance=False, context=context, mosaic=mosaic)
         with context.part(0.5, 1.0), threads():
@@ -189,11 +215,12 @@ def _detect_enhanced(
     sink: ScoreSink,
     flags: Background | None,
     context: RunContext,
+    mosaic: MosaicBackground | None,
 ) -> Outcome:
     both = detector if isinstance(detector, TwoCubeDetector) else None
     beside = both is not None and _reads_raw(both)
     with context.part(0.0, _SCAN_PART / 2 if beside else _SCAN_PART):
-        plan = make_plan(source, options, enhance=True, context=context)
+        plan = make_plan(source, options, enhance=True, context=context, mosaic=mosaic)
     raw: Scene | None = None
     raw_bands: tuple[int, ...] = ()
     if beside:
@@ -210,7 +237,8 @@ def _detect_enhanced(
     score_part = _TWO_CUBES_SCORE_PART if beside else _SCORE_PART
     try:
         with context.part(_SCAN_PART, score_part):
-            moments = _store_enhanced(enhancer, enhanced, n_bands, context)
+            moments = plan.scan.moments if mosaic is not None else Moments(n_bands, context.accelerator)
+            store_enhanced(enhancer, enhanced.write, moments if mosaic is None else None, context)
         with context.part(score_part, 1.0), threads():
             scene = _scene(MaskedCube(enhanced), moments, flags, context)
             distribution = None
@@ -245,25 +273,27 @@ def _scan_raw(source: Source, options: EnhanceOptions, context: RunContext) -> S
     return scan(source, usable, tuple, scaling=None, with_moments=True, context=context)
 
 
-def _store_enhanced(enhancer: Enhancer, store: ScratchCube, n_bands: int, context: RunContext) -> Moments:
-    """Run FEN once over the image into `store`, NaN where invalid; return the moments of the enhanced pixels."""
-    moments = Moments(n_bands, context.accelerator)
+def store_enhanced(
+    enhancer: Enhancer, store: Callable[[Window, Float32Array], None], moments: Moments | None, context: RunContext
+) -> None:
+    """Run FEN once over the image into `store`, NaN where invalid; add the enhanced pixels to the moments, if any."""
     # The scratch cube takes rows as they come.
     with (
         threads(),
         closing(enhancer.run(context, bytes_per_value=0, least_rows=_LEAST_ROWS)) as blocks,
-        one_behind(store.write) as write,
+        one_behind(store) as write,
     ):
         for window, values, valid in blocks:
-            if valid.all():
-                moments.add(values.reshape(-1, n_bands))
-            else:
+            whole = bool(valid.all())
+            if moments is not None and whole:
+                moments.add(values.reshape(-1, values.shape[2]))
+            elif not whole:
                 # Row by row, since a copy of the valid pixels of a block is as large as the block.
                 for row, is_valid in zip(values, valid):
-                    moments.add(row[is_valid])
+                    if moments is not None:
+                        moments.add(row[is_valid])
                     row[~is_valid] = np.nan
             write(window, values)
-    return moments
 
 
 def run_enhancement(

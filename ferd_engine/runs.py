@@ -20,7 +20,8 @@ from .detectors import detector_info, make_detector
 from .errors import RunError, UsageError
 from .fen.bundle import Model
 from .fen.store import find_model
-from .mosaic import FILE_SUFFIX, MosaicBackground, check_detector, mosaic_background, names_of
+from .mosaic import FILE_SUFFIX, MosaicBackground, check_detector, names_of
+from .mosaic_passes import mosaic_background
 from .options import DetectOptions, EnhanceOptions, build_options
 from .outputs import OutputFolder, commit_all
 from .pipeline import Outcome, Plan, run_detection, run_enhancement

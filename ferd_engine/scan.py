@@ -49,13 +49,17 @@ class Scan:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a pass counts: the bands of the run, those that are only watched, and what of the former."""
+    """What a pass counts: the bands of the run, those that are only watched, and what of the former.
+
+    n_ranged : pixels of all rasters, where their ranges are merged into one; by default those of this image.
+    """
 
     numbers: tuple[int, ...]
     suspects: tuple[int, ...]
     scaling: str | None
     with_moments: bool
     n_pixels: int
+    n_ranged: int = 0
 
     @property
     def n_values(self) -> int:
@@ -65,7 +69,9 @@ class Wanted:
         """Return a tally of no pixel, whose moments are taken by the accelerator where there is one."""
         value_range: ValueRange | TailRange | None = None
         if self.scaling is not None and self.numbers:
-            value_range = TailRange(self.n_values) if self.scaling == "percentile" else ValueRange(self.n_pixels)
+            n_ranged = max(self.n_ranged, self.n_pixels)
+            tails = self.scaling == "percentile"
+            value_range = TailRange(n_ranged * len(self.numbers)) if tails else ValueRange(n_ranged)
         moments = Moments(len(self.numbers), accelerator) if self.with_moments else None
         return Tally(len(self.numbers), len(self.suspects), value_range, moments)
 

@@ -12,7 +12,10 @@ from pathlib import Path
 from .._version import __version__
 from ..context import RunContext
 from ..detectors import make_detector
-from ..mosaic import FILE_SUFFIX, check_detector, mosaic_background, names_of
+from ..fen.bundle import card_of
+from ..fen.store import model_family
+from ..mosaic import FILE_SUFFIX, check_detector, names_of
+from ..mosaic_passes import mosaic_background
 from ..options import DetectOptions, EnhanceOptions
 from ..progress import Progress
 from ..threads import limited_threads
@@ -52,10 +55,16 @@ def with_background(
 
 
 _SHARED = ("scheduler", "threads", "memory")
+# What of the options FEN's result follows from, besides the model.
+_OF_FEN = ("band_selection", "scaling", "backend", "precision")
 
 
 def _key(paths: list[str], settings: DetectOptions) -> str:
     """Return a name that changes with the rasters, as far as the system tells, and with what is taken of them."""
     files = [stat_file(file) for path in paths for file in files_behind(path, replace(settings, background_of=None))]
-    facts = {"ferd": __version__, "files": files, "bands": settings.bands, "variable": settings.variable}
+    taken = {name: getattr(settings, name) for name in ("bands", "variable")}
+    if settings.enhance:
+        taken.update({name: getattr(settings, name) for name in _OF_FEN})
+        taken["models"] = [card_of(model, model.sha256) for model in model_family(settings.model)]
+    facts = {"ferd": __version__, "files": files, "taken": taken}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

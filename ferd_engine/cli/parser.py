@@ -101,7 +101,7 @@ def _add_detector_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--background-of",
         metavar="FOLDER|LIST",
-        help="grx without FEN: one mean and covariance of all these rasters, such as the flight lines of a mosaic",
+        help="grx: one scaling, mean and covariance of all these rasters, such as the flight lines of a mosaic",
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 from uuid import uuid4
 
 import numpy as np
@@ -24,26 +24,24 @@ from ..detectors.gross import without_gross
 from ..detectors.slrx import Slrx
 from ..errors import InputError, RunError
 from ..fen.backend import torch_installed
-from ..fen.store import find_model
-from ..mosaic import MosaicBackground, TakeAll, mosaic_background, opened
+from ..mosaic import MosaicBackground
+from ..mosaic_passes import mosaic_background, opened
 from ..options import DetectOptions, EnhanceOptions
 from ..pipeline import Outcome, Plan, make_plan
-from ..progress import ProgressSpan
-from ..raster import Source, open_source
-from ..raster.source import path_exists
+from ..raster import Source
 from ..scan import Wanted
 from ..statistics import Moments
 from ..tally import Tally
 from ..windows import Window
 from . import tasks
 from .cluster import Cluster
+from .mosaic_strips import MosaicStrips
+from .passes import Passes
 from .reach import halo_of, leaves_out_gross
 from .start import open_cluster, task_options
-from .strips import score_file, strip_file, strips
-from .tasks import Job, Rows
+from .strips import absolute, row_step, score_file, strip_file, strips
+from .tasks import Job, Rows, with_model
 
-# Partial results that a worker merges before one of them goes to the client.
-_FAN_IN = 8
 _SCAN_PART = 0.1
 _ENHANCED_PART = 0.8
 # What goes into the output at once: whole tiles of it.
@@ -71,7 +69,7 @@ def run_distributed_detection(
         start = len(others) / (len(others) + 2)
         if others:
             with context.part(0.0, start):
-                mosaic = mosaic_background(others, options, context, run.tallies(job))
+                mosaic = mosaic_background(others, options, context, MosaicStrips(run, job))
         with context.part(start, 1.0):
             return _detected(run, job, source, options, detector, mosaic, sink, context)
 
@@ -79,7 +77,7 @@ def run_distributed_detection(
 def distributed_mosaic(paths: Sequence[str], options: DetectOptions, context: RunContext) -> MosaicBackground:
     """Return the common background of rasters, taken on a cluster."""
     with closing(opened(paths[0], options)) as source, _opened(source, options, context) as (run, job):
-        return mosaic_background(paths, options, context, run.tallies(job))
+        return mosaic_background(paths, options, context, MosaicStrips(run, job))
 
 
 def _detected(
@@ -95,13 +93,17 @@ def _detected(
     scan_part = _SCAN_PART if options.enhance else 0.5
     with context.part(0.0, scan_part):
         plan = make_plan(source, options, enhance=options.enhance, context=context, take=run.tally(job), mosaic=mosaic)
-    job, backend, moments, scored = _planned(job, plan, options), None, plan.scan.moments, scan_part
+    job, backend, moments, scored = _planned(job, plan), None, plan.scan.moments, scan_part
     if options.enhance:
         scored = _ENHANCED_PART
         run.cluster.check_workers(tasks.check_model, job)
         rows = tuple(strips(source.n_rows, 4 * source.n_cols * len(job.numbers)))
         with context.part(scan_part, scored):
-            moments = run.reduced(tasks.enhance_strip, [(job, part, True) for part in rows], "FEN")
+            if mosaic is None:
+                moments = run.reduced(tasks.enhance_strip, [(job, part, True) for part in rows], "FEN")
+            else:
+                for _ in run.each(tasks.enhance_strip, [(job, part, False) for part in rows], "FEN"):
+                    pass
         job, backend = replace(job, enhanced=rows), f"{job.options.backend} on the workers of {options.scheduler}"
     if moments.count == 0:
         raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
@@ -117,7 +119,7 @@ def run_distributed_enhancement(
     with _opened(source, options, context) as (run, job):
         with context.part(0.0, _SCAN_PART):
             plan = make_plan(source, options, enhance=True, context=context, take=run.tally(job))
-        job = _planned(job, plan, options)
+        job = _planned(job, plan)
         run.cluster.check_workers(tasks.check_model, job)
         rows = strips(source.n_rows, 4 * source.n_cols * len(job.numbers))
         sink = open_sink(plan, rows[0][1])
@@ -128,88 +130,23 @@ def run_distributed_enhancement(
         return Outcome(plan, f"{job.options.backend} on the workers of {options.scheduler}")
 
 
-class _Run:
-    """The passes of one run on a cluster."""
+class _Run(Passes):
+    """The passes of one run on a cluster, and what goes into its output."""
 
     def __init__(self, cluster: Cluster, source: Source, context: RunContext, scratch: Path) -> None:
-        self.cluster, self._source, self._context, self._scratch = cluster, source, context, scratch
-        self._n_passes = 0
+        super().__init__(cluster, context)
+        self._source, self._scratch = source, scratch
 
     def tally(self, job: Job) -> Callable[[Source, Wanted, RunContext], Tally]:
         """Return the first pass, for `make_plan`."""
 
         def take(source: Source, wanted: Wanted, context: RunContext) -> Tally:
             n_read = len(wanted.numbers) + len(wanted.suspects)
-            rows = strips(source.n_rows, 4 * source.n_cols * n_read, step=_step(source))
+            rows = strips(source.n_rows, 4 * source.n_cols * n_read, step=row_step(source))
             found: Tally = self.reduced(tasks.tally_strip, [(job, wanted, part) for part in rows], "Reading")
             return found
 
         return take
-
-    def tallies(self, job: Job) -> TakeAll:
-        """Return the pass over the rasters of a mosaic, for `mosaic_background`; strips of many are under way."""
-
-        def take(paths: Sequence[str], wanted: Sequence[Wanted]) -> Iterator[Tally]:
-            calls: list[tuple[Any, ...]] = []
-            groups: list[tuple[int, range]] = []
-            for index, (path, what) in enumerate(zip(paths, wanted)):
-                one = replace(job, run=uuid4().hex, path=absolute(path))
-                source = open_source(path, job.options.variable)
-                try:
-                    n_read = len(what.numbers) + len(what.suspects)
-                    rows = strips(source.n_rows, 4 * source.n_cols * n_read, step=_step(source))
-                finally:
-                    source.close()
-                first = len(calls)
-                calls += [(one, what, part) for part in rows]
-                groups += [
-                    (index, range(start, min(start + _FAN_IN, len(calls))))
-                    for start in range(first, len(calls), _FAN_IN)
-                ]
-            found = self._merged(tasks.tally_strip, calls, [numbers for _, numbers in groups], "Background")
-            total: Tally | None = None
-            for (index, _), following, part in zip(groups, [*(index for index, _ in groups[1:]), -1], found):
-                if total is None:
-                    total = part
-                else:
-                    total.merge(part)
-                if following != index:
-                    yield total
-                    total = None
-
-        return take
-
-    def each(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], message: str) -> Iterator[Any]:
-        """Yield the results of calls in their order."""
-        name = self._name(function)
-
-        def submit(client: Any, index: int) -> Any:
-            return client.submit(function, *calls[index], key=f"{name}-{index}", fifo_timeout=0)
-
-        return self.cluster.results(submit, len(calls), self._span(), message)
-
-    def reduced(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], message: str) -> Any:
-        """Return the merged results of calls: by eights on the workers, these one after the other here."""
-        groups = [range(start, min(start + _FAN_IN, len(calls))) for start in range(0, len(calls), _FAN_IN)]
-        total = None
-        for part in self._merged(function, calls, groups, message):
-            if total is None:
-                total = part
-            else:
-                total.merge(part)
-        return total
-
-    def _merged(
-        self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], groups: Sequence[range], message: str
-    ) -> Iterator[Any]:
-        """Yield the merged results of each group of calls, in order."""
-        name = self._name(function)
-
-        def submit(client: Any, group: int) -> Any:
-            leaves = [client.submit(function, *calls[i], key=f"{name}-{i}", fifo_timeout=0) for i in groups[group]]
-            return client.submit(tasks.merged, leaves, key=f"{name}-merged-{group}", fifo_timeout=0)
-
-        return self.cluster.results(submit, len(groups), self._span(), message)
 
     def score(self, job: Job, detector: Detector, moments: Moments, sink: ScoreSink) -> ScoreDistribution | None:
         """Write the scores of the image to the sink."""
@@ -230,7 +167,7 @@ class _Run:
             scored = self.each(tasks.product_strip, [(job, part, minimum, maximum) for part in rows], "SLRX scores")
         else:
             halo = halo_of(detector, len(job.numbers))
-            rows = strips(self._source.n_rows, row_bytes, step=_step(self._source), least=4 * halo)
+            rows = strips(self._source.n_rows, row_bytes, step=row_step(self._source), least=4 * halo)
             scored = self.each(tasks.score_strip, [(job, path, part, halo) for part in rows], "Scores")
         distribution = None
         for part, (found, warnings) in zip(rows, scored):
@@ -252,14 +189,6 @@ class _Run:
         del values, part
         path.unlink()
 
-    def _name(self, function: Callable[..., Any]) -> str:
-        # The same strip is looked at in several passes, and two runs may share a cluster.
-        self._n_passes += 1
-        return f"ferd-{self._scratch.name}-{self._n_passes}-{function.__name__}"
-
-    def _span(self) -> ProgressSpan:
-        return ProgressSpan(self._context.progress, 0.0, 1.0)
-
 
 @contextmanager
 def _opened(source: Source, options: EnhanceOptions, context: RunContext) -> Iterator[tuple[_Run, Job]]:
@@ -279,26 +208,8 @@ def _opened(source: Source, options: EnhanceOptions, context: RunContext) -> Ite
         yield _Run(cluster, source, context, scratch.absolute()), job
 
 
-def _planned(job: Job, plan: Plan, options: EnhanceOptions) -> Job:
-    numbers = plan.selection.numbers
+def _planned(job: Job, plan: Plan) -> Job:
+    job = replace(job, numbers=plan.selection.numbers)
     if plan.model is None:
-        return replace(job, numbers=numbers)
-    model = plan.model
-    asked = None if options.model is None else find_model(options.model)
-    # The folder that was named, unless another model of its family ran in its place.
-    name = model.name
-    if asked is not None and options.model is not None and asked.sha256 == model.sha256:
-        name = absolute(options.model)
-    return replace(
-        job, numbers=numbers, model=name, model_sha256=model.sha256, scaling=plan.scan.scaling, mean=plan.scan.mean
-    )
-
-
-def absolute(path: str) -> str:
-    """Return the path of a file for workers in another folder; names that are not files stay as they are."""
-    return str(Path(path).absolute()) if path_exists(path) and not path.startswith("/vsi") else path
-
-
-def _step(source: Source) -> int:
-    """Return what heights of strips are multiples of: the file's own blocks, so that none is read twice, or 64."""
-    return source.block_rows if 64 < source.block_rows <= 1024 else 64
+        return job
+    return replace(with_model(job, plan.model), scaling=plan.scan.scaling, mean=plan.scan.mean)

@@ -18,9 +18,9 @@ from ..progress import Progress
 from ..threads import available_threads
 from .address import parse_scheduler
 from .cluster import Cluster
-from .distributed_run import absolute
 from .reach import halo_of
 from .start import local_cluster, open_cluster, task_options, threads_per_worker
+from .strips import absolute
 
 # Rasters in hand per task that the workers do at a time, so that none waits for the client.
 _PER_TASK = 2

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..cube import BoolArray, Cube, Float32Array, FloatArray
+from ..raster import Source
+from ..raster.source import path_exists
 from ..windows import Window
 
 # A task is worth its few milliseconds of overhead from about so much on, and there should be tasks enough for all.
@@ -28,6 +30,16 @@ def strips(n_rows: int, row_bytes: int, *, step: int = _STEP, least: int = 1) ->
     height = min(STRIP_BYTES // max(row_bytes, 1), n_rows // LEAST_STRIPS)
     height = max(-(-max(height, least, 1) // step) * step, step)
     return [(start, min(start + height, n_rows)) for start in range(0, n_rows, height)]
+
+
+def row_step(source: Source) -> int:
+    """Return what heights of strips are multiples of: the file's own blocks, so that none is read twice, or 64."""
+    return source.block_rows if 64 < source.block_rows <= 1024 else 64
+
+
+def absolute(path: str) -> str:
+    """Return the path of a file for workers in another folder; names that are not files stay as they are."""
+    return str(Path(path).absolute()) if path_exists(path) and not path.startswith("/vsi") else path
 
 
 class RowsOf:

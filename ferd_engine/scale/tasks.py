@@ -6,7 +6,7 @@ import copy
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ..detectors.slrx import Maps, Slrx, product, write_maps
 from ..errors import InputError, ModelError
 from ..features import Enhancer, SourceCube
 from ..fen.backend import open_backend
+from ..fen.bundle import Model
 from ..fen.store import find_model
 from ..options import DetectOptions, EnhanceOptions
 from ..parallel import threads
@@ -35,7 +36,7 @@ from ..statistics import Float64Array, Moments
 from ..tally import Tally
 from ..threads import limited_threads
 from ..windows import Window
-from .strips import CoreRows, RowsOf, StripFiles, core_of, score_file, strip_file
+from .strips import CoreRows, RowsOf, StripFiles, absolute, core_of, score_file, strip_file
 
 Rows = tuple[int, int]
 
@@ -58,6 +59,15 @@ class Job:
 
 
 _kept = threading.local()
+
+
+def with_model(job: Job, model: Model) -> Job:
+    """Return the job with a model, by the folder that was named, unless another of its family ran in its place."""
+    asked = None if job.options.model is None else find_model(job.options.model)
+    name = model.name
+    if asked is not None and job.options.model is not None and asked.sha256 == model.sha256:
+        name = absolute(job.options.model)
+    return replace(job, model=name, model_sha256=model.sha256)
 
 
 def check_worker(job: Job, version: str) -> str:
@@ -109,13 +119,27 @@ def enhance_strip(job: Job, rows: Rows, with_moments: bool) -> Moments | None:
         )
         for window, values in _enhanced(job, source, rows, context):
             if moments is not None:
-                valid = ~np.isnan(values[:, :, 0])
-                moments.add(values.reshape(-1, n_bands) if valid.all() else values[valid])
+                _count(moments, values)
             stored[window.row_start - start : window.row_stop - start, window.col_start : window.col_stop] = values
         stored.flush()
         del stored
         attempt.replace(strip_file(job.scratch, start))
     return moments
+
+
+def enhanced_moments(job: Job, rows: Rows) -> Moments:
+    """Return the moments of the valid pixels of a strip as FEN enhances them, which are not kept."""
+    moments = Moments(len(job.numbers))
+    with _at_work(job) as (source, context):
+        for _, values in _enhanced(job, source, rows, context):
+            _count(moments, values)
+    return moments
+
+
+def _count(moments: Moments, values: FloatArray) -> None:
+    """Add the pixels of enhanced values (rows, cols, bands), NaN where invalid."""
+    valid = ~np.isnan(values[:, :, 0])
+    moments.add(values.reshape(-1, values.shape[2]) if valid.all() else values[valid])
 
 
 def score_strip(job: Job, moments: Path, rows: Rows, halo: int) -> tuple[Any, list[str]]:
@@ -189,7 +213,7 @@ def _source(job: Job) -> Source:
         before = getattr(_kept, "source", None)
         if before is not None:
             before.close()
-        _kept.run = _kept.source = _kept.backend = None
+        _kept.run = _kept.source = None
         source = open_source(job.path, job.options.variable)
         _kept.source = source if job.options.mask is None else with_mask(source, open_source(job.options.mask))
         _kept.run = job.run
@@ -209,9 +233,12 @@ def _model(job: Job) -> Any:
 def _enhanced(job: Job, source: Source, rows: Rows, context: RunContext) -> Iterator[tuple[Window, Any]]:
     """Yield (window, enhanced values, NaN where invalid) of a strip."""
     model = _model(job)
-    if getattr(_kept, "backend", None) is None:
-        options = job.options
-        _kept.backend = open_backend(model, options.backend, options.device, options.threads or 1, options.precision)
+    options = job.options
+    wanted = (job.model_sha256, options.backend, options.device, options.threads, options.precision)
+    # Rasters of a mosaic share it.
+    if getattr(_kept, "backend_of", None) != wanted:
+        backend = open_backend(model, options.backend, options.device, options.threads or 1, options.precision)
+        _kept.backend, _kept.backend_of = backend, wanted
     if job.scaling is None or job.mean is None:
         raise ValueError("This job was made without a model, so there is nothing to enhance with.")
     enhancer = Enhancer(source, job.numbers, job.scaling, job.mean, _kept.backend, model.architecture.halo_px)
