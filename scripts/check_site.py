@@ -1,4 +1,6 @@
-"""Check that every link and picture inside the built site leads to a file, and every #part to an element of it.
+"""Check that every link and picture inside the built site leads to a file, every #part to an element of it.
+
+The notebook must have drawn its picture: a kernel without a way to show one drops it without a word.
 
 python scripts/check_site.py docs/_build/html
 """
@@ -12,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 # Pages that Sphinx makes for scripts, whose links are filled in by the browser.
 _SKIPPED = ("genindex.html", "search.html", "_static")
+_NOTEBOOK = Path("tutorials", "python.html")
 
 
 class Page(HTMLParser):
@@ -44,6 +47,9 @@ def main(arguments: list[str]) -> int:
         for link in page.links
         if not _leads_somewhere(path, link, pages)
     ]
+    notebook = pages.get(site / _NOTEBOOK)
+    if notebook is not None and not any(link.endswith(".png") for link in notebook.links):
+        broken.append(f"{_NOTEBOOK}: no picture came out of the notebook")
     print("\n".join(broken), end="\n" if broken else "")
     print(f"{len(pages)} pages, {sum(len(page.links) for page in pages.values())} links, {len(broken)} broken")
     return 1 if broken else 0

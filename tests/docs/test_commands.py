@@ -53,6 +53,8 @@ def test_the_commands_of_a_page_run(name, tmp_path):
     if not any(line.startswith("ferd sample demo") for line in PAGES[name]):
         sample = make_sample(tmp_path / "demo")
         shutil.copy(sample.scene, tmp_path / "scene.tif")
+    # Stands for a scene that everyone has to fetch for themselves.
+    shutil.copy(make_sample(tmp_path / "other", 1).scene, tmp_path / "enmap.tif")
     shutil.copy(DOCS / "tutorials" / "my-fen.toml", tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "FERD_MODELS": str(tmp_path / "models")}
     for command in PAGES[name]:
