@@ -9,6 +9,7 @@ python=.venv/bin/python
 
 $python benchmarks/fen.py
 $python benchmarks/rx.py
+$python benchmarks/qgis_start.py
 if [[ "${1:-}" == --streaming ]]; then
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
