@@ -87,7 +87,7 @@ def bare_tasks(cluster: LocalCluster, count: int) -> str:
     with Client(cluster, direct_to_workers=True, set_as_default=False) as client:
         started = time.perf_counter()
         results = Cluster(client, "benchmark").results(
-            lambda client, index: client.submit(abs, -index, key=f"bare-{count}-{index}", fifo_timeout=0),
+            lambda index: ({f"bare-{count}-{index}": (abs, -index)}, f"bare-{count}-{index}"),
             count,
             ProgressSpan(SilentProgress(), 0.0, 1.0),
             "Bare tasks",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import islice, takewhile
+from math import inf
 from typing import Any, Callable
 
 from ..errors import FerdError, RunError
@@ -15,6 +18,12 @@ from ..progress import ProgressSpan
 _PER_THREAD = 4
 _POLL_SECONDS = 0.25
 _RESULT_SECONDS = 15
+_THREADS_SECONDS = 1.0
+# Results that come in one go: they are in memory here until the caller has looked at each.
+_AT_ONCE = 16
+
+Graph = dict[str, Any]
+"""Tasks by their keys, as dask has them: a tuple of a function and its arguments, keys of other tasks among them."""
 
 
 class Cluster:
@@ -23,6 +32,7 @@ class Cluster:
     def __init__(self, client: Any, address: str) -> None:
         self._client = client
         self._address = address
+        self._threads, self._threads_until = 1, -inf
 
     @property
     def n_threads(self) -> int:
@@ -46,37 +56,70 @@ class Cluster:
             if self._client.status != "running":
                 raise self._lost()
             future = self._client.submit(function, *arguments, key=key, pure=False, fifo_timeout=0)
-            return self._wait(future, poll)
+            self._await(future, poll)
+            return self._gathered([future], poll)[0]
 
     def results(
-        self, submit: Callable[[Any, int], Any], count: int, progress: ProgressSpan, message: str
+        self, graph_of: Callable[[int], tuple[Graph, str]], count: int, progress: ProgressSpan, message: str
     ) -> Iterator[Any]:
-        """Yield the results 0 to count in order; `submit(client, index)` returns the future of one.
+        """Yield the results 0 to count in order; `graph_of(index)` returns the tasks of one, and which of them it is.
 
-        Only a few times as many futures as there are threads are known to the scheduler at any time, so that its
+        Only a few times as many results as there are threads are known to the scheduler at any time, so that its
         memory does not grow with `count`. A slow worker holds up the others only when all of these are done.
         """
         under_way: deque[Any] = deque()
-        submitted = 0
+        submitted = index = 0
         try:
-            for index in range(count):
+            while index < count:
                 with self._sentences():
-                    while submitted < count and len(under_way) < self._most_under_way():
-                        under_way.append(submit(self._client, submitted))
-                        submitted += 1
-                    value = self._wait(under_way[0], partial(progress.step, index / count, message))
-                    under_way.popleft().release()
-                yield value
+                    submitted = self._fill(under_way, graph_of, submitted, count)
+                    values = self._first_done(under_way, partial(progress.step, index / count, message))
+                    # While the caller works on these, the workers shall have more.
+                    submitted = self._fill(under_way, graph_of, submitted, count)
+                for value in values:
+                    progress.step(index / count, message)
+                    index += 1
+                    yield value
             progress.step(1.0, message)
         finally:
             if under_way:
                 with suppress(Exception):
                     self._client.cancel(list(under_way), force=True)
 
-    def _most_under_way(self) -> int:
-        return _PER_THREAD * max(self.n_threads, 1)
+    def _fill(
+        self, under_way: deque[Any], graph_of: Callable[[int], tuple[Graph, str]], submitted: int, count: int
+    ) -> int:
+        """Submit results until enough are under way, many in one message; return how many are submitted in all."""
+        most = _PER_THREAD * max(self._n_threads_lately(), 1)
+        if len(under_way) > most // 2 or submitted == count:
+            return submitted
+        graph: Graph = {}
+        keys = []
+        for index in range(submitted, min(submitted + most - len(under_way), count)):
+            tasks, key = graph_of(index)
+            graph.update(tasks)
+            keys.append(key)
+        # Not `submit`: the scheduler keeps a word on each message for as long as it runs, 240 bytes.
+        under_way.extend(self._client.get(graph, keys, sync=False, fifo_timeout=0))
+        return submitted + len(keys)
 
-    def _wait(self, future: Any, poll: Callable[[], None]) -> Any:
+    def _n_threads_lately(self) -> int:
+        # Asked of the scheduler, which takes as long as a small task.
+        now = time.monotonic()
+        if now >= self._threads_until:
+            self._threads, self._threads_until = self.n_threads, now + _THREADS_SECONDS
+        return self._threads
+
+    def _first_done(self, under_way: deque[Any], poll: Callable[[], None]) -> list[Any]:
+        """Wait for the first result, and return it with those after it that are there too."""
+        self._await(under_way[0], poll)
+        done = list(islice(takewhile(lambda future: future.status == "finished", under_way), _AT_ONCE))
+        values = self._gathered(done or [under_way[0]], poll)
+        for _ in values:
+            under_way.popleft().release()
+        return values
+
+    def _await(self, future: Any, poll: Callable[[], None]) -> None:
         # Its TimeoutError is asyncio's in some versions, the builtin one in others.
         from distributed import TimeoutError as LateError
         from distributed import wait
@@ -88,15 +131,23 @@ class Cluster:
                 wait([future], timeout=_POLL_SECONDS)
             if self._client.status == "closed":
                 break
+
+    def _gathered(self, futures: list[Any], poll: Callable[[], None]) -> list[Any]:
+        from distributed import TimeoutError as LateError
+
+        async def gather() -> Any:
+            return await self._client.gather(futures, asynchronous=True)
+
         while True:
             poll()
-            if future.status in ("cancelled", "lost") or self._client.status == "closed":
+            if self._client.status == "closed" or any(future.status in ("cancelled", "lost") for future in futures):
                 raise self._lost()
             try:
-                return future.result(timeout=_RESULT_SECONDS)
+                found: list[Any] = self._client.sync(gather, callback_timeout=_RESULT_SECONDS)
+                return found
             except (TimeoutError, LateError):
                 # The worker that has it stands still. It may go on, or the scheduler gives its work to others.
-                if future.status == "error":
+                if any(future.status == "error" for future in futures):
                     raise
 
     def _lost(self) -> RunError:

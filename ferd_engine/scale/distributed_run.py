@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Callable
 from uuid import uuid4
@@ -36,11 +37,11 @@ from ..windows import Window
 from . import tasks
 from .cluster import Cluster
 from .mosaic_strips import MosaicStrips
-from .passes import Passes
+from .passes import Calls, Passes
 from .reach import halo_of, leaves_out_gross
 from .start import open_cluster, task_options
-from .strips import absolute, row_step, score_file, strip_file, strips
-from .tasks import Job, Rows, with_model
+from .strips import Rows, absolute, row_step, score_file, strip_file, strips
+from .tasks import Job, with_model
 
 _SCAN_PART = 0.1
 _ENHANCED_PART = 0.8
@@ -97,12 +98,13 @@ def _detected(
     if options.enhance:
         scored = _ENHANCED_PART
         run.cluster.check_workers(tasks.check_model, job)
-        rows = tuple(strips(source.n_rows, 4 * source.n_cols * len(job.numbers)))
+        rows = strips(source.n_rows, 4 * source.n_cols * len(job.numbers))
+        calls = Calls(rows, partial(_enhancing, job, mosaic is None))
         with context.part(scan_part, scored):
             if mosaic is None:
-                moments = run.reduced(tasks.enhance_strip, [(job, part, True) for part in rows], "FEN")
+                moments = run.reduced(tasks.enhance_strip, calls, "FEN")
             else:
-                for _ in run.each(tasks.enhance_strip, [(job, part, False) for part in rows], "FEN"):
+                for _ in run.each(tasks.enhance_strip, calls, "FEN"):
                     pass
         job, backend = replace(job, enhanced=rows), f"{job.options.backend} on the workers of {options.scheduler}"
     if moments.count == 0:
@@ -124,8 +126,8 @@ def run_distributed_enhancement(
         rows = strips(source.n_rows, 4 * source.n_cols * len(job.numbers))
         sink = open_sink(plan, rows[0][1])
         with context.part(_SCAN_PART, 1.0):
-            calls = [(job, part, False) for part in rows]
-            for part, _ in zip(rows, run.each(tasks.enhance_strip, calls, "FEN")):
+            calls = Calls(rows, partial(_enhancing, job, False))
+            for _, part in zip(run.each(tasks.enhance_strip, calls, "FEN"), rows):
                 run.place(strip_file(job.scratch, part[0]), part, sink)
         return Outcome(plan, f"{job.options.backend} on the workers of {options.scheduler}")
 
@@ -143,7 +145,7 @@ class _Run(Passes):
         def take(source: Source, wanted: Wanted, context: RunContext) -> Tally:
             n_read = len(wanted.numbers) + len(wanted.suspects)
             rows = strips(source.n_rows, 4 * source.n_cols * n_read, step=row_step(source))
-            found: Tally = self.reduced(tasks.tally_strip, [(job, wanted, part) for part in rows], "Reading")
+            found: Tally = self.reduced(tasks.tally_strip, Calls(rows, lambda part: (job, wanted, part)), "Reading")
             return found
 
         return take
@@ -162,15 +164,17 @@ class _Run(Passes):
             rows = strips(self._source.n_rows, row_bytes, step=side)
             (self._scratch / "maps").mkdir()
             minimum, maximum = np.full(3, np.inf), np.full(3, -np.inf)
-            for low, high in self.each(tasks.map_strip, [(job, path, part, side) for part in rows], "SLRX distances"):
+            calls = Calls(rows, lambda part: (job, path, part, side))
+            for low, high in self.each(tasks.map_strip, calls, "SLRX distances"):
                 minimum, maximum = np.fmin(minimum, low), np.fmax(maximum, high)
-            scored = self.each(tasks.product_strip, [(job, part, minimum, maximum) for part in rows], "SLRX scores")
+            calls = Calls(rows, lambda part: (job, part, minimum, maximum))
+            scored = self.each(tasks.product_strip, calls, "SLRX scores")
         else:
             halo = halo_of(detector, len(job.numbers))
             rows = strips(self._source.n_rows, row_bytes, step=row_step(self._source), least=4 * halo)
-            scored = self.each(tasks.score_strip, [(job, path, part, halo) for part in rows], "Scores")
+            scored = self.each(tasks.score_strip, Calls(rows, lambda part: (job, path, part, halo)), "Scores")
         distribution = None
-        for part, (found, warnings) in zip(rows, scored):
+        for (found, warnings), part in zip(scored, rows):
             distribution = found
             for warning in warnings:
                 self._context.warn(warning)
@@ -206,6 +210,10 @@ def _opened(source: Source, options: EnhanceOptions, context: RunContext) -> Ite
     with open_cluster(options.scheduler, options.threads) as cluster:
         cluster.check_workers(tasks.check_worker, job, __version__)
         yield _Run(cluster, source, context, scratch.absolute()), job
+
+
+def _enhancing(job: Job, with_moments: bool, rows: Rows) -> tuple[Job, Rows, bool]:
+    return job, rows, with_moments
 
 
 def _planned(job: Job, plan: Plan) -> Job:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, Callable
+from typing import Callable
 from uuid import uuid4
 
 from ..fen.bundle import Model
@@ -33,7 +33,7 @@ class MosaicStrips:
             what = wanted[index]
             n_read = len(what.numbers) + len(what.suspects)
             rows = strips(source.n_rows, 4 * source.n_cols * n_read, step=row_step(source))
-            return [(job, what, part) for part in rows]
+            return Calls(rows, lambda part: (job, what, part))
 
         return self._passes.reduced_each(tasks.tally_strip, self._of_all(paths, self._job, calls), "Background")
 
@@ -45,13 +45,11 @@ class MosaicStrips:
         self._passes.cluster.check_workers(tasks.check_model, job)
 
         def calls(index: int, job: Job, source: Source) -> Calls:
-            return [(job, part) for part in strips(source.n_rows, 4 * source.n_cols * len(numbers))]
+            return Calls(strips(source.n_rows, 4 * source.n_cols * len(numbers)), lambda part: (job, part))
 
         return self._passes.reduced_each(tasks.enhanced_moments, self._of_all(paths, job, calls), "Background")
 
-    def _of_all(
-        self, paths: Sequence[str], job: Job, calls: Callable[[int, Job, Source], Calls]
-    ) -> list[Sequence[tuple[Any, ...]]]:
+    def _of_all(self, paths: Sequence[str], job: Job, calls: Callable[[int, Job, Source], Calls]) -> list[Calls]:
         found = []
         for index, path in enumerate(paths):
             with closing(open_source(path, job.options.variable)) as source:

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import Any, Callable
+from functools import partial
+from itertools import accumulate
+from typing import Any, Callable, Union
 from uuid import uuid4
 
 from ..context import RunContext
 from ..progress import ProgressSpan
 from . import tasks
-from .cluster import Cluster
+from .cluster import Cluster, Graph
+from .strips import Rows, Strips
 
 # Partial results that a worker merges before one of them goes to the client.
 _FAN_IN = 8
 
-Calls = Sequence[tuple[Any, ...]]
-"""The arguments of a function, strip by strip."""
+
+class Calls:
+    """The arguments of a function for each strip, made when they are asked for: of a million, a few are needed."""
+
+    def __init__(self, rows: Strips, arguments: Callable[[Rows], tuple[Any, ...]]) -> None:
+        self._rows, self._arguments = rows, arguments
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        return self._arguments(self._rows[index])
+
+
+AnyCalls = Union[Calls, Sequence[tuple[Any, ...]]]
+
+
+def _task(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    # Dask would look through the arguments for keys of other tasks.
+    return (partial(function, *arguments),)
 
 
 class Passes:
@@ -26,50 +48,48 @@ class Passes:
         # The same strip is looked at in several passes, and runs may share a cluster: no two calls have one name.
         self._run, self._n_passes = uuid4().hex, 0
 
-    def each(self, function: Callable[..., Any], calls: Calls, message: str) -> Iterator[Any]:
+    def each(self, function: Callable[..., Any], calls: AnyCalls, message: str) -> Iterator[Any]:
         """Yield the results of calls in their order."""
         name = self._name(function)
 
-        def submit(client: Any, index: int) -> Any:
-            return client.submit(function, *calls[index], key=f"{name}-{index}", fifo_timeout=0)
+        def graph_of(index: int) -> tuple[Graph, str]:
+            key = f"{name}-{index}"
+            return {key: _task(function, calls[index])}, key
 
-        return self.cluster.results(submit, len(calls), self._span(), message)
+        return self.cluster.results(graph_of, len(calls), self._span(), message)
 
-    def reduced(self, function: Callable[..., Any], calls: Calls, message: str) -> Any:
+    def reduced(self, function: Callable[..., Any], calls: AnyCalls, message: str) -> Any:
         """Return the merged results of calls: by eights on the workers, these one after the other here."""
-        return next(self.reduced_each(function, [calls], message), None)
+        (found,) = self.reduced_each(function, [calls], message)
+        return found
 
-    def reduced_each(self, function: Callable[..., Any], calls_of_each: Sequence[Calls], message: str) -> Iterator[Any]:
-        """Yield the merged results of each raster's calls, in order; strips of many rasters are under way."""
-        calls: list[tuple[Any, ...]] = []
-        groups: list[tuple[int, range]] = []
-        for index, part in enumerate(calls_of_each):
-            first = len(calls)
-            calls += part
-            starts = range(first, len(calls), _FAN_IN)
-            groups += [(index, range(start, min(start + _FAN_IN, len(calls)))) for start in starts]
-        total: Any = None
-        followers = [index for index, _ in groups[1:]] + [-1]
-        for (index, _), following, found in zip(groups, followers, self._merged(function, calls, groups, message)):
-            if total is None:
-                total = found
-            else:
-                total.merge(found)
-            if following != index:
-                yield total
-                total = None
-
-    def _merged(
-        self, function: Callable[..., Any], calls: Calls, groups: Sequence[tuple[int, range]], message: str
+    def reduced_each(
+        self, function: Callable[..., Any], calls_of_each: Sequence[AnyCalls], message: str
     ) -> Iterator[Any]:
-        """Yield the merged results of each group of calls, in order."""
+        """Yield the merged results of each raster's calls, in order; strips of many rasters are under way."""
         name = self._name(function)
+        n_groups = [-(-len(calls) // _FAN_IN) for calls in calls_of_each]
+        ends = list(accumulate(n_groups))
 
-        def submit(client: Any, group: int) -> Any:
-            leaves = [client.submit(function, *calls[i], key=f"{name}-{i}", fifo_timeout=0) for i in groups[group][1]]
-            return client.submit(tasks.merged, leaves, key=f"{name}-merged-{group}", fifo_timeout=0)
+        def graph_of(group: int) -> tuple[Graph, str]:
+            raster = bisect_right(ends, group)
+            calls = calls_of_each[raster]
+            start = (group - ends[raster] + n_groups[raster]) * _FAN_IN
+            graph = {
+                f"{name}-{raster}-{index}": _task(function, calls[index])
+                for index in range(start, min(start + _FAN_IN, len(calls)))
+            }
+            key = f"{name}-merged-{group}"
+            return {**graph, key: (tasks.merged, list(graph))}, key
 
-        return self.cluster.results(submit, len(groups), self._span(), message)
+        found = self.cluster.results(graph_of, ends[-1], self._span(), message)
+        for count in n_groups:
+            total = next(found)
+            for _ in range(count - 1):
+                total.merge(next(found))
+            yield total
+        # Let it come to its end, which the progress waits for.
+        next(found, None)
 
     def _name(self, function: Callable[..., Any]) -> str:
         self._n_passes += 1

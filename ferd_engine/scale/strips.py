@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,47 @@ LEAST_STRIPS = 16
 _STEP = 64
 
 
-def strips(n_rows: int, row_bytes: int, *, step: int = _STEP, least: int = 1) -> list[tuple[int, int]]:
+Rows = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Ranges [start, stop) of `height` rows, the last one lower, that cover an image of `n_rows`.
+
+    Worked out when they are asked for: an image may have a million, and they travel with each task.
+    """
+
+    n_rows: int
+    height: int
+
+    def __len__(self) -> int:
+        return -(-self.n_rows // self.height)
+
+    def __getitem__(self, index: int) -> Rows:
+        if not 0 <= index < len(self):
+            raise IndexError(f"There is no strip {index} of {len(self)}.")
+        start = index * self.height
+        return start, min(start + self.height, self.n_rows)
+
+    def __iter__(self) -> Iterator[Rows]:
+        return (self[index] for index in range(len(self)))
+
+    def touching(self, start: int, stop: int) -> Iterator[Rows]:
+        """Yield the strips that hold rows of [start, stop)."""
+        return (self[index] for index in range(start // self.height, -(-stop // self.height)))
+
+
+def strips(n_rows: int, row_bytes: int, *, step: int = _STEP, least: int = 1) -> Strips:
     """Return ranges [start, stop) of rows that cover an image; they follow from the image alone.
 
     row_bytes : bytes of a row of pixels. Heights are multiples of `step`, and `least` rows or more but for the last.
     The number of workers has no part in it, so that it has none in the result either.
 
-    >>> strips(200, 1 << 20)
+    >>> list(strips(200, 1 << 20))
     [(0, 64), (64, 128), (128, 192), (192, 200)]
     """
     height = min(STRIP_BYTES // max(row_bytes, 1), n_rows // LEAST_STRIPS)
-    height = max(-(-max(height, least, 1) // step) * step, step)
-    return [(start, min(start + height, n_rows)) for start in range(0, n_rows, height)]
+    return Strips(n_rows, max(-(-max(height, least, 1) // step) * step, step))
 
 
 def row_step(source: Source) -> int:
@@ -58,19 +88,18 @@ class RowsOf:
 class StripFiles:
     """A cube of float32 in one .npy file per strip, on storage that all workers see."""
 
-    def __init__(self, folder: Path, rows: Sequence[tuple[int, int]], n_cols: int, n_bands: int) -> None:
+    def __init__(self, folder: Path, rows: Strips, n_cols: int, n_bands: int) -> None:
         self._folder, self._rows = folder, rows
-        self.n_rows, self.n_cols, self.n_bands = rows[-1][1], n_cols, n_bands
+        self.n_rows, self.n_cols, self.n_bands = rows.n_rows, n_cols, n_bands
 
     def read_values(self, window: Window) -> FloatArray:
         """Return the values (rows, cols, bands) of a window, as a fresh array."""
         values: Float32Array = np.empty((*window.shape, self.n_bands), dtype=np.float32)
-        for start, stop in self._rows:
+        for start, stop in self._rows.touching(window.row_start, window.row_stop):
             first, last = max(start, window.row_start), min(stop, window.row_stop)
-            if first < last:
-                stored = np.load(strip_file(self._folder, start), mmap_mode="r", allow_pickle=False)
-                part = stored[first - start : last - start, window.col_start : window.col_stop]
-                values[first - window.row_start : last - window.row_start] = part
+            stored = np.load(strip_file(self._folder, start), mmap_mode="r", allow_pickle=False)
+            part = stored[first - start : last - start, window.col_start : window.col_stop]
+            values[first - window.row_start : last - window.row_start] = part
         return values
 
 

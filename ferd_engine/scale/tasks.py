@@ -6,7 +6,7 @@ import copy
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,7 @@ from ..statistics import Float64Array, Moments
 from ..tally import Tally
 from ..threads import limited_threads
 from ..windows import Window
-from .strips import CoreRows, RowsOf, StripFiles, absolute, core_of, score_file, strip_file
-
-Rows = tuple[int, int]
+from .strips import CoreRows, Rows, RowsOf, StripFiles, Strips, absolute, core_of, score_file, strip_file
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,8 @@ class Job:
     model_sha256: str = ""
     scaling: Scaling | None = None
     mean: NDArray[np.float64] | None = None
-    # The strips of the enhanced cube; none where the detector reads the raster's own bands.
-    enhanced: tuple[Rows, ...] = field(default=())
+    # Of the enhanced cube; none where the detector reads the raster's own bands.
+    enhanced: Strips | None = None
 
 
 _kept = threading.local()
@@ -251,7 +249,7 @@ def _enhanced(job: Job, source: Source, rows: Rows, context: RunContext) -> Iter
 
 def cube_of(job: Job, source: Source) -> Cube:
     """Return the cube that the detector reads: the raster's own bands, or the strips of the enhanced ones."""
-    if not job.enhanced:
+    if job.enhanced is None:
         return SourceCube(source, job.numbers)
     return MaskedCube(StripFiles(job.scratch, job.enhanced, source.n_cols, len(job.numbers)))
 

@@ -112,7 +112,7 @@ def test_mask_and_threshold_go_with_it(workers: Any, scene: Path, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("fraction", "options"),
-    [(0.02, {"enhance": False}), (0.8, {"enhance": False}), (0.3, {"model": "fen-50", "backend": "numpy"})],
+    [(0.02, {"enhance": False}), (0.55, {"enhance": False}), (0.3, {"model": "fen-50", "backend": "numpy"})],
     ids=["statistics", "scores", "enhancing"],
 )
 def test_a_killed_worker_changes_nothing(scene: Path, tmp_path: Path, fraction: float, options: dict[str, Any]) -> None:
@@ -192,15 +192,23 @@ def test_few_tasks_are_known_to_the_scheduler(workers: Any) -> None:
         cluster = Cluster(client, "test")
         most = 0
 
-        def submit(client: Any, index: int) -> Any:
-            return client.submit(abs, -index, key=f"few-{index}")
+        def graph_of(index: int) -> tuple[dict[str, Any], str]:
+            return {f"few-{index}": (abs, -index)}, f"few-{index}"
 
+        spans = workers.scheduler.extensions["spans"]
+        before = n_words(spans)
         for index, value in enumerate(
-            cluster.results(submit, 300, ProgressSpan(SilentProgress(), 0.0, 1.0), "Counting")
+            cluster.results(graph_of, 300, ProgressSpan(SilentProgress(), 0.0, 1.0), "Counting")
         ):
             assert value == index
             most = max(most, len(workers.scheduler.tasks))
         assert 0 < most <= 16
+        # What the scheduler keeps of each message for good.
+        assert n_words(spans) - before <= 300 / 4
+
+
+def n_words(spans: Any) -> int:
+    return sum(len(span.metadata["collections"]) for span in spans.spans.values() if span.metadata)
 
 
 def test_a_failed_window_is_one_sentence(workers: Any, tmp_path: Path) -> None:
