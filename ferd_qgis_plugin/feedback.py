@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 if TYPE_CHECKING:
     from qgis.core import QgsProcessingFeedback
@@ -29,9 +29,9 @@ class FeedbackProgress:
         return bool(self._feedback.isCanceled())
 
 
-def push_report(report: RunReport, feedback: QgsProcessingFeedback) -> None:
-    """Write to the log what the run did, and the engine's warnings in the warnings' colour."""
+def push_report(report: RunReport, feedback: QgsProcessingFeedback, in_own_words: Callable[[str], str]) -> None:
+    """Write to the log what the run did, and the engine's warnings in the warnings' colour and the dialog's words."""
     for line in report.lines():
         feedback.pushInfo(line)
     for warning in report.warnings:
-        feedback.pushWarning(warning)
+        feedback.pushWarning(in_own_words(warning))

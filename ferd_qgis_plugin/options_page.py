@@ -17,6 +17,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+from .help.page import HELP_URL
 from .paths import icon_path
 from .runtime import environment as e
 from .runtime.interpreter import Interpreter, unnamed_python
@@ -24,6 +25,8 @@ from .runtime.settings import environment_folder, named_python, set_named_python
 from .runtime.task import BACKGROUND, TaskFeedback
 
 translate = QCoreApplication.translate
+
+_SECTION = "pytorch-faster-and-on-graphics-cards"
 
 
 class OptionsFactory(QgsOptionsWidgetFactory):
@@ -100,7 +103,7 @@ class OptionsPage(QgsOptionsPageWidget):
         form.addRow(translate("FERD", "Install offline from a folder of wheels"), self.wheels)
         form.addRow(_row(self.make, self.remove))
         layout = QVBoxLayout(self)
-        for widget in (intro, own, managed, self.in_use, _row(self.check, self.stop), self.log):
+        for widget in (intro, _link(), own, managed, self.in_use, _row(self.check, self.stop), self.log):
             layout.addWidget(widget)
 
     def _show_state(self) -> None:
@@ -148,6 +151,13 @@ def _verdict(python: Interpreter, task: TaskFeedback) -> str:
             path=python.path, problems=" ".join(problems)
         )
     return translate("FERD", "The worker is ready: {path}").format(path=python.path)
+
+
+def _link() -> QLabel:
+    """Return a link to the page of the documentation, which the window's own Help button does not know."""
+    link = QLabel(f'<a href="{HELP_URL}#{_SECTION}">{translate("FERD", "Documentation")}</a>')
+    link.setOpenExternalLinks(True)
+    return link
 
 
 def _row(*widgets: QWidget) -> QWidget:

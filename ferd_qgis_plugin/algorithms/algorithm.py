@@ -8,9 +8,11 @@ from qgis.core import QgsProcessingAlgorithm, QgsProcessingContext, QgsProcessin
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
 
-from ..engine import missing_packages
+from ..engine import engine, missing_packages
 from ..help.page import HELP_URL, AlgorithmHelp
 from ..paths import icon_path
+from ..styles import About
+from ..wording import in_dialog_words
 from .parameters import with_gdal_names
 
 translate = QCoreApplication.translate
@@ -28,6 +30,16 @@ class FerdAlgorithm(QgsProcessingAlgorithm):
     def definitions(self) -> list[QgsProcessingParameterDefinition]:
         """Return the parameters, in the order of the dialog."""
         raise NotImplementedError
+
+    def in_own_words(self, sentence: object) -> str:
+        """Return a sentence of the engine, or an error's, with this dialog's words for the options in it."""
+        labels = {definition.name(): definition.description() for definition in self.parameterDefinitions()}
+        return in_dialog_words(str(sentence), labels)
+
+    def about(self, output: str, facts: list[str]) -> About:
+        """Return what the layer of an output will say of itself: its help text, and what the run settled."""
+        made_by = f"{self.id()}, FERD {engine().__version__}"
+        return About(self.help().parameters[output], (made_by, *facts))
 
     def name(self) -> str:
         return self.NAME

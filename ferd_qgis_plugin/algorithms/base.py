@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -56,7 +57,7 @@ class EngineAlgorithm(FerdAlgorithm):
         try:
             self._read_parameters(parameters, context)
         except (UnusableLayerError, engine("errors").FerdError) as error:
-            return False, str(error)
+            return False, self.in_own_words(error)
         return True, ""
 
     def prepareAlgorithm(
@@ -66,7 +67,7 @@ class EngineAlgorithm(FerdAlgorithm):
         try:
             layer = self._read_parameters(parameters, context)
         except (UnusableLayerError, engine("errors").FerdError) as error:
-            raise QgsProcessingException(str(error)) from error
+            raise QgsProcessingException(self.in_own_words(error)) from error
         if has_lost_nodata(layer):
             feedback.pushWarning(
                 translate(
@@ -98,13 +99,13 @@ class EngineAlgorithm(FerdAlgorithm):
             feedback.pushInfo(translate("FERD", "Cancelled; nothing was written."))
             return {}
         except (UnusableLayerError, WorkerError, errors.FerdError) as error:
-            raise QgsProcessingException(str(error)) from error
-        push_report(report, feedback)
-        self.style_outputs(outputs, context)
+            raise QgsProcessingException(self.in_own_words(error)) from error
+        push_report(report, feedback, self.in_own_words)
+        self.style_outputs(outputs, report.lines(), context)
         return outputs
 
-    def style_outputs(self, outputs: dict[str, str], context: QgsProcessingContext) -> None:
-        """Choose how the results will look on the map."""
+    def style_outputs(self, outputs: dict[str, str], facts: list[str], context: QgsProcessingContext) -> None:
+        """Choose how the results will look on the map; `facts` of the run go into their layers' metadata."""
         raise NotImplementedError
 
     def engine_options(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, Any]:
@@ -126,8 +127,13 @@ class EngineAlgorithm(FerdAlgorithm):
 
     def check_options(self, options: Any, n_bands: int) -> None:
         """Raise a `FerdError` where the options cannot work on a raster with `n_bands` bands."""
+        raster = engine("raster")
+        if options.mask is not None:
+            with closing(raster.open_source(self._source)) as source, closing(raster.open_source(options.mask)) as mask:
+                engine("raster.masked_source").check_grid(source, mask, "mask")
         if options.bands is not None:
-            n_bands = len(engine("bands").candidates(self._band_infos(), options.bands))
+            with closing(raster.open_source(self._source)) as source:
+                n_bands = len(engine("bands").candidates(source.bands, options.bands))
         if self.needs_model(options):
             engine("fen.store").choose_model(options.model, n_bands)
 
@@ -154,13 +160,6 @@ class EngineAlgorithm(FerdAlgorithm):
         """Return a raster on the input's grid that is 1 in the polygons, and where the mask, if any, allows it."""
         transform = to_raster(polygons, self._crs, context.transformContext())
         return region_mask(polygons, transform, self._source, mask, feedback)
-
-    def _band_infos(self) -> Any:
-        source = engine("raster").open_source(self._source)
-        try:
-            return source.bands
-        finally:
-            source.close()
 
     def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsRasterLayer:
         """Take over input and options; raise `UnusableLayerError` or a `FerdError` where they cannot work."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qgis.core import (
     QgsProcessingAlgorithm,
@@ -17,8 +17,12 @@ from qgis.PyQt.QtCore import QCoreApplication
 
 from ..choices import CONNECTEDNESS, DEFAULT_THRESHOLD
 from ..compat import VECTOR_POLYGON
+from ..engine import engine
 from ..styles import MaskStyle, PolygonStyle, style_on_load
 from . import parameters as p
+
+if TYPE_CHECKING:
+    from .algorithm import FerdAlgorithm
 
 translate = QCoreApplication.translate
 
@@ -82,8 +86,23 @@ def engine_options(
     }
 
 
-def style_outputs(paths: dict[str, str], context: QgsProcessingContext) -> None:
+def check_threshold(rule: str | None, name: str, detector: Any) -> None:
+    """Raise the engine's `UsageError` where a threshold needs scores whose distribution is known, which it knows last.
+
+    Known are squared distances to a covariance without shrinkage: to the mean of the image, or of a ring.
+    """
+    if rule is None or engine("threshold_rule").parse_threshold(rule).kind != "chi2":
+        return
+    known = {"grx": ("empirical", "pca", "trimmed"), "lrx": ("empirical", "pca")}.get(name, ())
+    kind = detector.covariance.partition(":")[0] if known else ""
+    if kind not in known or getattr(detector, "mean", "global") != "global":
+        engine("threshold").find_threshold(engine("threshold_rule").parse_threshold(rule), tuple, None)
+
+
+def style_outputs(
+    algorithm: FerdAlgorithm, paths: dict[str, str], facts: list[str], context: QgsProcessingContext
+) -> None:
     """Choose how mask and polygons will look on the map."""
     for name, style in ((MASK_OUT, MaskStyle), (POLYGONS, PolygonStyle)):
         if name in paths:
-            style_on_load(context, paths[name], style)
+            style_on_load(context, paths[name], style(algorithm.about(name, facts)))

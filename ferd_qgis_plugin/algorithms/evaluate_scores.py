@@ -108,7 +108,7 @@ class EvaluateScores(FerdAlgorithm):
         except errors.Cancelled:
             return {}
         except (UnusableLayerError, errors.FerdError) as error:
-            raise QgsProcessingException(str(error)) from error
+            raise QgsProcessingException(self.in_own_words(error)) from error
         for name, text in evaluation.lines():
             feedback.pushInfo(f"{name}: {text}")
         numbers = {name: getattr(evaluation, key) for name, key in NUMBERS.items()}

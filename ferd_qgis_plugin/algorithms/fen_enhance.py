@@ -32,5 +32,5 @@ class FenEnhance(EngineAlgorithm):
         output = QgsProcessingParameterRasterDestination(p.OUTPUT, translate("FERD", "Enhanced bands"))
         return [p.input_layer(), p.model(), p.bands(), *p.advanced(), output]
 
-    def style_outputs(self, outputs: dict[str, str], context: QgsProcessingContext) -> None:
-        style_on_load(context, outputs[p.OUTPUT], RgbStyle)
+    def style_outputs(self, outputs: dict[str, str], facts: list[str], context: QgsProcessingContext) -> None:
+        style_on_load(context, outputs[p.OUTPUT], RgbStyle(self.about(p.OUTPUT, facts)))

@@ -75,7 +75,7 @@ class ImportModel(FerdAlgorithm):
             self._arguments(parameters, context)
             self._needs_worker(parameters, context)
         except (ValueError, engine("errors").FerdError) as error:
-            return False, str(error)
+            return False, self.in_own_words(error)
         return True, ""
 
     def processAlgorithm(
@@ -93,7 +93,7 @@ class ImportModel(FerdAlgorithm):
             feedback.pushInfo(translate("FERD", "Cancelled; nothing was installed."))
             return {}
         except (ValueError, WorkerError, errors.FerdError) as error:
-            raise QgsProcessingException(str(error)) from error
+            raise QgsProcessingException(self.in_own_words(error)) from error
         feedback.pushInfo(
             translate("FERD", "The model {name} for {count} bands is now in {folder}.").format(
                 name=result["name"], count=result["n_bands"], folder=result["folder"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 from qgis.core import (
@@ -22,7 +23,7 @@ from ..compat import RASTER, VECTOR_POLYGON
 from ..engine import engine
 from ..help.page import AlgorithmHelp
 from ..help.rx_detection import rx_help
-from ..source import gdal_source
+from ..source import UnusableLayerError, gdal_source
 from ..styles import ScoreStyle, style_on_load
 from . import decisions as d
 from . import parameters as p
@@ -39,6 +40,8 @@ COVARIANCE = "COVARIANCE"
 MEAN = "MEAN"
 # The engine's options in pixels, by parameter.
 SIDES = {"BLOCK": "block", "INNER": "inner", "OUTER": "outer"}
+# Stands for polygons as the background until the run makes a raster of them.
+_POLYGONS = "background.tif"
 
 
 class RxAnomalyDetection(EngineAlgorithm):
@@ -93,7 +96,7 @@ class RxAnomalyDetection(EngineAlgorithm):
     def _background(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str | None:
         """Return the background raster, or a placeholder for polygons, which become one when the run begins."""
         if isinstance(self.parameterAsLayer(parameters, BACKGROUND, context), QgsVectorLayer):
-            return "background.tif"
+            return _POLYGONS
         layer = p.raster_layer(self, parameters, BACKGROUND, context)
         return None if layer is None else gdal_source(layer)
 
@@ -112,14 +115,32 @@ class RxAnomalyDetection(EngineAlgorithm):
 
     def check_options(self, options: Any, n_bands: int) -> None:
         super().check_options(options, n_bands)
-        engine("detectors").make_detector(options.detector, **options.detector_options())
+        detector = engine("detectors").make_detector(options.detector, **options.detector_options())
+        d.check_threshold(options.threshold, options.detector, detector)
+        if options.background is not None:
+            self._check_background(options, detector)
+
+    def _check_background(self, options: Any, detector: Any) -> None:
+        """Raise an error where the detector takes no background, or the raster of one lies elsewhere."""
+        if not engine("detectors").takes_background(detector):
+            raise UnusableLayerError(
+                translate(
+                    "FERD",
+                    "The detector {detector} compares a pixel with what lies around it alone, so a background is of no "
+                    "use to it: choose another detector, or leave pixels out with a mask or a region.",
+                ).format(detector=options.detector)
+            )
+        if options.background == _POLYGONS:
+            return
+        with closing(engine("raster").open_source(self._source)) as source:
+            engine("raster.background").open_background(options.background, source).close()
 
     def needs_model(self, options: Any) -> bool:
         return bool(options.enhance)
 
-    def style_outputs(self, outputs: dict[str, str], context: QgsProcessingContext) -> None:
-        style_on_load(context, outputs[p.OUTPUT], ScoreStyle)
-        d.style_outputs(outputs, context)
+    def style_outputs(self, outputs: dict[str, str], facts: list[str], context: QgsProcessingContext) -> None:
+        style_on_load(context, outputs[p.OUTPUT], ScoreStyle(self.about(p.OUTPUT, facts)))
+        d.style_outputs(self, outputs, facts, context)
 
 
 def _detector_options() -> list[QgsProcessingParameterDefinition]:

@@ -70,7 +70,7 @@ class ThresholdAnomalies(FerdAlgorithm):
         try:
             self._read_parameters(parameters, context)
         except (UnusableLayerError, engine("errors").FerdError) as error:
-            return False, str(error)
+            return False, self.in_own_words(error)
         return True, ""
 
     def prepareAlgorithm(
@@ -79,7 +79,7 @@ class ThresholdAnomalies(FerdAlgorithm):
         try:
             self._read_parameters(parameters, context)
         except (UnusableLayerError, engine("errors").FerdError) as error:
-            raise QgsProcessingException(str(error)) from error
+            raise QgsProcessingException(self.in_own_words(error)) from error
         return True
 
     def processAlgorithm(
@@ -95,9 +95,9 @@ class ThresholdAnomalies(FerdAlgorithm):
             feedback.pushInfo(translate("FERD", "Cancelled; nothing was written."))
             return {}
         except errors.FerdError as error:
-            raise QgsProcessingException(str(error)) from error
-        push_report(report, feedback)
-        d.style_outputs(outputs, context)
+            raise QgsProcessingException(self.in_own_words(error)) from error
+        push_report(report, feedback, self.in_own_words)
+        d.style_outputs(self, outputs, report.lines(), context)
         numbers = {"THRESHOLD_SCORE": report.threshold, "N_ANOMALIES": report.n_anomalies}
         if report.n_objects is not None:
             numbers["N_OBJECTS"] = report.n_objects

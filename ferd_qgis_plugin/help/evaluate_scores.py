@@ -19,9 +19,11 @@ def evaluate_help() -> AlgorithmHelp:
         description=[
             translate(
                 "FERD",
-                "Compares a score raster with a truth, pixel by pixel: the area under the ROC curve (the probability "
-                "that an anomaly has a higher score than a background pixel, ties counted half), the average "
-                "precision, and the share of anomalies that are found at false-alarm rates of 0.0001, 0.001 and 0.01.",
+                "Compares a score raster with a truth, pixel by pixel: the area under the ROC curve, AUC = "
+                "P(s<sub>a</sub> &gt; s<sub>b</sub>) + ½ P(s<sub>a</sub> = s<sub>b</sub>), the probability that the "
+                "score of an anomaly is higher than that of a background pixel, ties counted half; the average "
+                "precision Σ (R<sub>i</sub> − R<sub>i−1</sub>) P<sub>i</sub> over recall R and precision P; and the "
+                "share of anomalies that are found at false-alarm rates of 0.0001, 0.001 and 0.01.",
             ),
             translate("FERD", "Pixels without a score or without a truth are left out. The numbers stand in the log."),
         ],
@@ -29,6 +31,7 @@ def evaluate_help() -> AlgorithmHelp:
             "Fawcett, T.: An introduction to ROC analysis. Pattern Recognition Letters 27 (2006), 861-874. "
             '<a href="https://doi.org/10.1016/j.patrec.2005.10.010">doi:10.1016/j.patrec.2005.10.010</a>',
         ],
+        pages=[(translate("FERD", "Accuracy on real scenes"), "accuracy.md")],
         tags=["hyperspectral", "anomaly", "ROC", "AUC", "accuracy", "evaluation", "FERD"],
         parameters={
             "INPUT": translate("FERD", "A raster of one band: the higher the value, the more anomalous the pixel."),

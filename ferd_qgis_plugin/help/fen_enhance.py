@@ -28,12 +28,18 @@ def fen_help() -> AlgorithmHelp:
             ),
             translate(
                 "FERD",
+                "The result is FEN(x) + x, where x are the chosen bands scaled to −0.1 to 0.1: ((value − min) / "
+                "(max − min) · 2 − 1) · 0.1, with min and max of all valid values of the scene. It has no unit.",
+            ),
+            translate(
+                "FERD",
                 "FEN is a convolutional network with a receptive field of 3 pixels on each side. It runs in NumPy "
                 "inside QGIS, where nothing has to be installed, or in a PyTorch worker, which is faster and can use a "
                 "graphics card.",
             ),
         ],
         references=[paper()],
+        pages=[(translate("FERD", "Models"), "models.md"), (translate("FERD", "How FEN works"), "explanation/fen.md")],
         tags=["hyperspectral", "anomaly", "feature enhancement", "FERD", "FEN", "imaging spectroscopy", "EnMAP"],
         parameters={**input_help(), **model_help(), **advanced_help(), "OUTPUT": enhanced_output()},
     )

@@ -32,6 +32,7 @@ def import_help() -> AlgorithmHelp:
             ),
         ],
         references=[paper()],
+        pages=[(translate("FERD", "Models"), "models.md")],
         tags=["hyperspectral", "model", "weights", "PyTorch", "safetensors", "FEN", "FERD"],
         parameters={
             "SOURCE": translate("FERD", "The folder in which the files of one model lie, at most three levels deep."),

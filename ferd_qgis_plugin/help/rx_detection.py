@@ -32,21 +32,31 @@ def rx_help() -> AlgorithmHelp:
             ),
             translate(
                 "FERD",
-                "<b>slrx</b>, segmented local RX: the product of three distances, each scaled to 0-1: to the pixel's "
-                "own block, to the up to eight blocks around it, and to the whole scene. For scenes whose background "
-                "changes from place to place.",
+                "<b>slrx</b>, fixed-patch local RX: d<sub>1</sub> d<sub>2</sub> d<sub>3</sub>, the product of three "
+                "distances d = √((x − μ)<sup>T</sup> (Σ + 10<sup>−6</sup> I)<sup>−1</sup> (x − μ)), each scaled to "
+                "0-1: to the pixel's own block, to the up to eight blocks around it, and to the whole scene. For "
+                "scenes whose background changes from place to place.",
             ),
             translate(
                 "FERD",
                 "<b>lrx</b>, dual-window local RX: the distance of grx to the mean and covariance of the ring between "
-                "an inner and an outer window around the pixel. <b>crd</b>, collaborative representation: the length "
-                "of what the pixels of that ring cannot represent. For small objects on changing backgrounds; slower.",
+                "an inner and an outer window around the pixel. <b>crd</b>, collaborative representation: "
+                "|x − Xw|, the length of what the pixels X of that ring cannot represent with weights w = "
+                "(X<sup>T</sup>X + 10<sup>−6</sup> Γ<sup>2</sup>)<sup>−1</sup> X<sup>T</sup>x, which Γ keeps small "
+                "for pixels unlike x. For small objects on changing backgrounds; slower.",
             ),
             translate(
                 "FERD",
-                "<b>qlrx</b>, quasi-local RX: the principal directions of the whole scene, mean and variance along "
-                "them of the ring; much faster than lrx. <b>utd</b> and <b>rxd-utd</b> are ENVI's relatives of RX "
-                "with a spectrum of ones, weak, for comparison.",
+                "<b>qlrx</b>, quasi-local RX: the sum of (e<sup>T</sup>(x − μ))<sup>2</sup> / v over the principal "
+                "directions e of the whole scene, mean μ and variance v along them of the ring; much faster than lrx. "
+                "<b>utd</b>, (1 − μ)<sup>T</sup> Σ<sup>−1</sup> (x − μ), and <b>rxd-utd</b>, grx less utd, are ENVI's "
+                "relatives of RX with a spectrum of ones, weak, for comparison.",
+            ),
+            translate(
+                "FERD",
+                "<b>fusion</b>: the sum of the logarithms of several detectors' scores, on the raw and on the enhanced "
+                "bands. The most reliable where no single detector is known to suit the scene; the slowest. It is what "
+                "the preset best takes.",
             ),
             translate(
                 "FERD",
@@ -66,8 +76,25 @@ def rx_help() -> AlgorithmHelp:
             '<a href="https://doi.org/10.1109/29.60107">doi:10.1109/29.60107</a>',
             "Li, W., Du, Q.: Collaborative representation for hyperspectral anomaly detection. IEEE Transactions on "
             "Geoscience and Remote Sensing 53 (2015), 1463-1474. "
-            '<a href="https://doi.org/10.1109/TGRS.2014.2343955">doi:10.1109/TGRS.2014.2343955</a>',
+            '<a href="https://doi.org/10.1109/TGRS.2014.2343955">doi:10.1109/TGRS.2014.2343955</a> (crd)',
+            "Caefer, C. E., Silverman, J., Orthal, O., Antonelli, D., Sharoni, Y., Rotman, S. R.: Improved covariance "
+            "matrices for point target detection in hyperspectral data. Optical Engineering 47 (2008), 076402. "
+            '<a href="https://doi.org/10.1117/1.2965814">doi:10.1117/1.2965814</a> (qlrx)',
+            "Chang, C.-I, Chiang, S.-S.: Anomaly detection and classification for hyperspectral imagery. IEEE "
+            "Transactions on Geoscience and Remote Sensing 40 (2002), 1314-1325. "
+            '<a href="https://doi.org/10.1109/TGRS.2002.800280">doi:10.1109/TGRS.2002.800280</a> (utd)',
+            "Kittler, J., Hatef, M., Duin, R. P. W., Matas, J.: On combining classifiers. IEEE Transactions on Pattern "
+            "Analysis and Machine Intelligence 20 (1998), 226-239. "
+            '<a href="https://doi.org/10.1109/34.667881">doi:10.1109/34.667881</a> (fusion)',
+            "Ledoit, O., Wolf, M.: A well-conditioned estimator for large-dimensional covariance matrices. Journal of "
+            "Multivariate Analysis 88 (2004), 365-411. "
+            '<a href="https://doi.org/10.1016/S0047-259X(03)00096-4">doi:10.1016/S0047-259X(03)00096-4</a> '
+            "(ledoit-wolf)",
+            "Chen, Y., Wiesel, A., Eldar, Y. C., Hero, A. O.: Shrinkage algorithms for MMSE covariance estimation. "
+            "IEEE Transactions on Signal Processing 58 (2010), 5016-5029. "
+            '<a href="https://doi.org/10.1109/TSP.2010.2053029">doi:10.1109/TSP.2010.2053029</a> (oas)',
         ],
+        pages=[(translate("FERD", "Detectors, covariances, thresholds"), "detectors.md")],
         tags=["hyperspectral", "anomaly", "target detection", "RX", "Reed-Xiaoli", "Mahalanobis", "FERD", "EnMAP"],
         parameters={
             **input_help(),
@@ -94,7 +121,7 @@ def rx_help() -> AlgorithmHelp:
             **advanced_help(),
             "BACKGROUND": translate(
                 "FERD",
-                "Only for grx, lrx and fusion: mean and covariance come from these pixels alone, and every valid pixel "
+                "Not for slrx and crd: mean and covariance come from these pixels alone, and every valid pixel "
                 "still gets a score. A raster on the input's grid, where it is not 0, or polygons in any projection.",
             ),
             "BLOCK": translate(

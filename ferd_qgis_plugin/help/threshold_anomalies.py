@@ -26,6 +26,12 @@ def threshold_help() -> AlgorithmHelp:
             ),
             translate(
                 "FERD",
+                "pareto:R is t + a (1 − (R / u)<sup>k</sup>) / k, where t is the 95th percentile, u the share of "
+                "scores above it, and a and k are scale and shape of the generalised Pareto distribution that fits "
+                "what the scores exceed t by.",
+            ),
+            translate(
+                "FERD",
                 "Any raster of one band will do. chi2:P needs a score raster of RX Anomaly Detection, in whose "
                 "metadata the distribution of normal background stands.",
             ),
@@ -34,8 +40,9 @@ def threshold_help() -> AlgorithmHelp:
             "Hosking, J. R. M., Wallis, J. R.: Parameter and quantile estimation for the generalized Pareto "
             "distribution. Technometrics 29 (1987), 339-349. "
             '<a href="https://doi.org/10.1080/00401706.1987.10488243">doi:10.1080/00401706.1987.10488243</a> '
-            " (pareto:R)",
+            "(pareto:R)",
         ],
+        pages=[(translate("FERD", "Detectors, covariances, thresholds"), "detectors.md")],
         tags=["hyperspectral", "anomaly", "threshold", "polygonize", "mask", "FERD"],
         parameters={
             "INPUT": translate("FERD", "A raster of one band: the higher the value, the more anomalous the pixel."),

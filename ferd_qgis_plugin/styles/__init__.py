@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qgis.PyQt import sip
 
 from .decisions import MaskStyle, PolygonStyle
+from .order import About
 from .rgb import RgbStyle
 from .scores import ScoreStyle
 
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 
     from .order import ResultStyle
 
-__all__ = ["MaskStyle", "PolygonStyle", "RgbStyle", "ScoreStyle", "style_on_load"]
+__all__ = ["About", "MaskStyle", "PolygonStyle", "RgbStyle", "ScoreStyle", "style_on_load"]
 
 _held: list[ResultStyle] = []
 
 
-def style_on_load(context: QgsProcessingContext, path: str, style: type[ResultStyle]) -> None:
+def style_on_load(context: QgsProcessingContext, path: str, style: ResultStyle) -> None:
     """Have a result styled if Processing will load it.
 
     Each result gets a post-processor of its own, because the context deletes it at its end; until then it is held here,
@@ -29,5 +30,5 @@ def style_on_load(context: QgsProcessingContext, path: str, style: type[ResultSt
     if not context.willLoadLayerOnCompletion(path):
         return
     _held[:] = [kept for kept in _held if not sip.isdeleted(kept)]
-    _held.append(style())
+    _held.append(style)
     context.layerToLoadOnCompletionDetails(path).setPostProcessor(_held[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,22 @@ if TYPE_CHECKING:
     from qgis.core import QgsLayerTreeNode, QgsMapLayer, QgsProcessingContext, QgsProcessingFeedback
 
 
+@dataclass(frozen=True)
+class About:
+    """What a result's layer says of itself in its properties: what it is, and how it was made."""
+
+    abstract: str
+    history: tuple[str, ...]
+
+
 class ResultStyle(QgsProcessingLayerPostProcessorInterface):
-    """Styles one result; those of lower `RANK` lie above those of a higher one."""
+    """Styles and describes one result; those of lower `RANK` lie above those of a higher one."""
 
     RANK: int
+
+    def __init__(self, about: About) -> None:
+        super().__init__()
+        self._about = about
 
     def style(self, layer: QgsMapLayer) -> None:
         """Choose how the layer looks."""
@@ -24,7 +37,19 @@ class ResultStyle(QgsProcessingLayerPostProcessorInterface):
         self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> None:
         self.style(layer)
+        describe(layer, self._about)
         put_in_order(layer, context)
+
+
+def describe(layer: QgsMapLayer, about: About) -> None:
+    """Fill the layer's metadata, which QGIS shows in its properties and saves with the project."""
+    metadata = layer.metadata()
+    metadata.setType("dataset")
+    metadata.setTitle(layer.name())
+    metadata.setAbstract(about.abstract)
+    metadata.setHistory(list(about.history))
+    metadata.setCrs(layer.crs())
+    layer.setMetadata(metadata)
 
 
 def put_in_order(layer: QgsMapLayer, context: QgsProcessingContext) -> None:

@@ -117,6 +117,61 @@ def test_what_does_not_fit_is_refused_before_the_run(provider, scene, parameters
     assert word in refusal(provider, INPUT=str(scene), ENHANCE=False, **parameters)
 
 
+@pytest.mark.parametrize(
+    ("detector", "options"),
+    [
+        ("grx", {}), ("grx", {"COVARIANCE": "oas"}), ("grx", {"COVARIANCE": "ledoit-wolf"}), ("grx", {"MEAN": "local"}),
+        ("grx", {"COVARIANCE": "pca:5"}), ("grx", {"COVARIANCE": "trimmed:3"}), ("lrx", {}), ("slrx", {}), ("crd", {}),
+        ("lrx", {"COVARIANCE": "pca:5"}), ("lrx", {"COVARIANCE": "empirical", "INNER": 3, "OUTER": 13}), ("qlrx", {}),
+        ("utd", {}), ("rxd-utd", {}), ("fusion", {"COMPONENTS": "raw:grx,raw:grx:oas"}),
+    ],
+)  # fmt: skip
+def test_chi2_is_refused_before_the_run_where_the_engine_would_refuse_it_after(
+    provider, scene, tmp_path, detector, options
+):
+    from qgis.core import QgsProcessingContext
+
+    parameters = {
+        "INPUT": str(scene), "ENHANCE": False, "DETECTOR": detector, "BANDS": "1-20", "THRESHOLD": "chi2:0.99",
+        "OUTPUT": "TEMPORARY_OUTPUT", "MASK_OUT": "TEMPORARY_OUTPUT", **options,
+    }  # fmt: skip
+    fits, reason = provider.algorithm("rxanomalydetection").checkParameterValues(parameters, QgsProcessingContext())
+    chosen = {name.lower(): value for name, value in options.items()}
+    said = ""
+    try:
+        ferd_engine.detect_raster(
+            str(scene), str(tmp_path / "s.tif"), enhance=False, detector=detector, bands="1-20", threshold="chi2:0.99",
+            mask_out=str(tmp_path / "m.tif"), **chosen,
+        )  # fmt: skip
+    except ferd_engine.FerdError as error:
+        said = str(error)
+
+    assert reason == said
+    assert fits == (not said)
+
+
+@pytest.mark.parametrize("detector", ["grx", "slrx", "lrx", "crd", "qlrx", "utd"])
+def test_a_background_is_refused_before_the_run_where_the_detector_takes_none(provider, scene, make_scene, detector):
+    from qgis.core import QgsProcessingContext
+
+    parameters = {"INPUT": str(scene), "ENHANCE": False, "DETECTOR": detector, "OUTPUT": "TEMPORARY_OUTPUT"}
+    background = make_scene("background.tif", seed=3, n_bands=1)
+    fits, reason = provider.algorithm("rxanomalydetection").checkParameterValues(
+        {**parameters, "BACKGROUND": str(background)}, QgsProcessingContext()
+    )
+
+    assert fits == (detector not in ("slrx", "crd"))
+    assert fits or detector in reason
+
+
+@pytest.mark.parametrize("name", ["MASK", "BACKGROUND"])
+def test_a_raster_on_another_grid_is_refused_before_the_run(provider, scene, tmp_path, name):
+    other = tmp_path / "other.tif"
+    gdal.Translate(str(other), str(scene), bandList=[1], srcWin=[0, 0, 20, 31])
+
+    assert "20 columns" in refusal(provider, INPUT=str(scene), ENHANCE=False, **{name: str(other)})
+
+
 def test_without_a_threshold_outputs_take_the_stated_one(provider, scene, tmp_path, part):
     result = run(INPUT=str(scene), ENHANCE=False, OUTPUT="TEMPORARY_OUTPUT", MASK_OUT="TEMPORARY_OUTPUT")
 

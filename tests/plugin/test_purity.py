@@ -12,6 +12,7 @@ SOURCES = sorted((Path(__file__).resolve().parents[2] / "ferd_qgis_plugin").rglo
 ALLOWED = {
     "__future__",
     "collections",
+    "contextlib",
     "dataclasses",
     "json",
     "sys",
