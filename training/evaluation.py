@@ -127,7 +127,10 @@ def scenes_of_had100(folder: Path, n_bands: int) -> list[TestScene]:
 
 
 def family(name: str) -> tuple[Path, ...]:
-    """Return bundle folders: of a model by name with its siblings, of one bundle, or of all bundles in a folder."""
+    """Return bundle folders: of a model by name with its smaller siblings, of one bundle, or of all in a folder.
+
+    The siblings take the scenes that have too few bands for the model itself.
+    """
     path = Path(name)
     if path.is_dir() and not (path / CARD_FILE).is_file():
         found = tuple(sorted(card.parent for card in path.glob(f"*/{CARD_FILE}")))
@@ -140,7 +143,8 @@ def family(name: str) -> tuple[Path, ...]:
     if model.folder is None or path.is_dir():
         return (path,)
     stem = re.sub(r"\d+$", "", model.name)
-    return tuple(p.parent for p in sorted(model.folder.parent.glob(f"{stem}*/{CARD_FILE}")))
+    beside = [card.parent for card in sorted(model.folder.parent.glob(f"{stem}*/{CARD_FILE}"))]
+    return tuple(folder for folder in beside if load_model(folder).n_bands <= model.n_bands)
 
 
 @contextmanager
