@@ -54,7 +54,11 @@ class Accelerator(Protocol):
     def others_squared(
         self, blocks: Float64Array, others: Float64Array, valid: BoolArray, ridge: float
     ) -> Float64Array:
-        """Return what `metric.others_squared` does."""
+        """Return squared distances (n, m) of the pixels of n blocks to the covariance of others plus ridge * I.
+
+        `blocks` (n, m, B); `others` (n, k, B), overwritten, k <= B; `valid` (n, k) says which of them count, distances
+        of a block where none does mean nothing.
+        """
 
     def ring_distances(
         self, kind: str, pixels: Float64Array, around: Float64Array, taken: BoolArray, places: NDArray[np.intp]

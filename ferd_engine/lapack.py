@@ -148,6 +148,25 @@ def row_products(left: Float64Array, right: Float64Array) -> Float64Array:
     return products
 
 
+def window_products(blocks: Float64Array, windows: Float64Array, products: Float64Array, start: int) -> None:
+    """Store [windows[i], ..., windows[i + w - 1]] blocks[i]^T, (w * m, m), from row `start` of products[i].
+
+    For blocks (n, m, k), windows (n + w - 1, m, k) and products (n, rows, m).
+    """
+    n, m, k = blocks.shape
+    height = (len(windows) - n + 1) * m
+    if _gemm is None:
+        flat = windows.reshape(-1, k)
+        for index, (block, result) in enumerate(zip(blocks, products)):
+            window = flat[index * m : index * m + height]
+            result[start : start + height] = blas.dgemm(1.0, block.T, window.T, trans_a=1).T
+        return
+    size, inner, count = _size(m), _size(k), _size(height)
+    # The last window begins w - 1 blocks before the end.
+    for source, first, target in zip(_addresses(blocks), _addresses(windows), _addresses(products)):
+        _gemm(_T, _N, size, count, inner, _ONE, source, inner, first, inner, _ZERO, target + 8 * start * m, size)
+
+
 def combinations(weights: Float64Array, rows: Float64Array) -> Float64Array:
     """Return weights rows (m, k) of weights (m, n) and rows (n, k)."""
     m, (n, k) = len(weights), rows.shape

@@ -8,7 +8,7 @@ from scipy.linalg import lapack as scipy_lapack
 from ..accelerator import Accelerator
 from ..cube import BoolArray
 from ..errors import RunError
-from ..lapack import cholesky, multiply_rows, row_gram, row_products, solve_rows
+from ..lapack import cholesky, multiply_rows, row_gram, solve_rows
 from ..statistics import Float64Array
 
 NOT_DEFINITE = (
@@ -57,24 +57,6 @@ def own_squared(blocks: Float64Array, valid: BoolArray, ridge: float) -> Float64
     solve_rows(factors, rows)
     inverse_diagonals = np.einsum("nij,nij->ni", rows, rows)
     squared: Float64Array = weights * np.maximum(1.0 - weights * ridge * inverse_diagonals, 0.0)
-    return squared
-
-
-def others_squared(blocks: Float64Array, others: Float64Array, valid: BoolArray, ridge: float) -> Float64Array:
-    """Return squared distances (n, m) of the pixels of n blocks to the covariance of other pixels plus ridge * I.
-
-    `blocks` (n, m, B); `others` (n, k, B), overwritten, k <= B; `valid` (n, k) says which of them count, distances of a
-    block where none does mean nothing. With a block's pixels z and its others N, centred on the mean of j others,
-    G = N N^T and c = (j - 1) * ridge, Woodbury's identity gives (|z|^2 - (N z)^T (G + c I)^-1 N z) / ridge.
-    """
-    means = _means(others, valid)
-    others -= means
-    centred = blocks - means
-    factors, _ = _gram_factors(others, valid, ridge)
-    projected = row_products(centred, others)
-    solve_rows(factors, projected)
-    residuals = np.einsum("nij,nij->ni", centred, centred) - np.einsum("nij,nij->ni", projected, projected)
-    squared: Float64Array = np.maximum(residuals, 0.0) / ridge
     return squared
 
 

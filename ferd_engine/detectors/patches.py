@@ -77,9 +77,13 @@ class PatchScene:
     def scaled(self, values: Float32Array) -> Float64Array:
         """Return scaled float64 values of any shape (..., bands)."""
         scaled = values.astype(np.float64)
-        scaled -= self._mean
-        scaled *= self._scale
+        self.scale(scaled)
         return scaled
+
+    def scale(self, values: Float64Array) -> None:
+        """Scale values of any shape (..., bands) in place."""
+        values -= self._mean
+        values *= self._scale
 
 
 class Tile(NamedTuple):

@@ -1,111 +1,103 @@
-"""Distances of SLRX where eight blocks hold no more pixels than there are bands: by the pixels' Gram matrices."""
+"""Distances of SLRX where eight blocks hold no more pixels than there are bands: by the pixels' inner products."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..cube import BoolArray
 from ..parallel import Threads
 from ..statistics import Float64Array
-from ..windows import Window, shifted, tiles
-from .metric import others_squared, own_squared
-from .patches import RIDGE, WINDOW_BYTES, Distances, PatchScene, Tile
+from ..windows import Window, tiles
+from .near_blocks import PADDING, NearBlocks
+from .patches import RIDGE, Distances, PatchScene, Tile
 
-# Enough blocks for one call of each routine, few enough that their pixels are soon used again.
-_JOB_BYTES = 8 << 20
-# Copies of a block's pixels that a job holds at once: in the strip with what is above and below, in the block, as its
-# neighbours, and the neighbours' Gram matrix, which is no larger than they.
-_COPIES = 3 + 3 + 8 + 8
+# Enough blocks for one call of each routine, few enough that their matrices stay in a cache.
+_JOB_BYTES = 2 << 20
+# Each tile makes the products with the blocks around it again; progress and cancel are polled once per tile.
+_TILE_BYTES = 96 << 20
 
 
 def small_patch_distances(scene: PatchScene, free_bytes: int, pool: Threads) -> Iterator[Distances]:
     """Yield the distances of the whole image, each pixel once; reads it once, and a border of one block."""
-    grid, n_bands = scene.grid, scene.cube.n_bands
-    job_block_bytes = _COPIES * grid.side**2 * 8 * n_bands
+    grid, n_bands, n_pixels = scene.grid, scene.cube.n_bands, scene.grid.side**2
+    job_block_bytes = NearBlocks.job_bytes(n_pixels, n_bands)
     job_cols = max(min(_JOB_BYTES, free_bytes // 2 // pool.count) // job_block_bytes, 1)
-    jobs_bytes = pool.count * (job_cols + 1) * job_block_bytes
+    jobs_bytes = pool.count * job_cols * job_block_bytes
     # A pixel as float64, as some cubes give it, beside what the cube reads it from; its distances.
-    block_bytes = grid.side**2 * (16 * n_bands + 64)
-    n_blocks = max(min(free_bytes - jobs_bytes, WINDOW_BYTES) // block_bytes, 9)
-    tile_cols = min(n_blocks // 3 - 2, grid.blocks.n_cols)
-    tile_rows = n_blocks // (tile_cols + 2) - 2
+    block_bytes = n_pixels * (16 * n_bands + 64) + NearBlocks.block_bytes(n_pixels, n_bands)
+    border = 2 + 2 * PADDING
+    n_blocks = min(free_bytes - jobs_bytes, _TILE_BYTES) // block_bytes
+    tile_cols = max(min(n_blocks // 3 - border, grid.blocks.n_cols), 1)
+    tile_rows = max(n_blocks // (tile_cols + border) - 2, 1)
     for blocks in tiles(*grid.blocks.shape, tile_rows, tile_cols):
-        core = grid.pixels(blocks)
-        around = grid.pixels(_grown(blocks))
-        tile = Tile(around, *scene.cube.read(around))
-        values = np.empty((*core.shape, 3))
-        jobs = [shifted(part, blocks) for part in tiles(*blocks.shape, 1, job_cols)]
-        for job, result in zip(jobs, pool.map(partial(_job_distances, scene, tile), jobs)):
-            values[grid.pixels(job).within(core)] = result
-        yield Distances(core, values)
+        yield Distances(grid.pixels(blocks), _tile_distances(scene, blocks, job_cols, pool))
+
+
+def _tile_distances(scene: PatchScene, blocks: Window, job_cols: int, pool: Threads) -> Float64Array:
+    """Return the distances (rows, cols, 3) of the pixels of some blocks, NaN where invalid."""
+    side, pixels = scene.grid.side, scene.grid.pixels(blocks)
+    around = scene.grid.pixels(_grown(blocks))
+    tile = Tile(around, *scene.cube.read(around))
+    near = NearBlocks(*blocks.shape, side**2, scene.cube.n_bands)
+    rows = range(blocks.n_rows + 2)
+    pool.map(lambda row: _fill(scene, tile, blocks, near, row), rows)
+    if scene.accelerator is None:
+        pool.map(near.multiply, rows)
+    distances = np.empty((blocks.n_rows * side, blocks.n_cols * side, 3))
+
+    def score(job: Window) -> None:
+        cols = slice(job.col_start, job.col_stop)
+        squared = _job_squared(scene, near, job.row_start, cols)
+        squared[~near.valid[job.row_start + 1, 1:-1][cols]] = np.nan
+        np.sqrt(squared, out=squared)
+        strip = squared.reshape(job.n_cols, side, side, 3).swapaxes(0, 1).reshape(side, -1, 3)
+        distances[job.row_start * side : job.row_stop * side, cols.start * side : cols.stop * side] = strip
+
+    pool.map(score, tiles(*blocks.shape, 1, job_cols))
+    return distances[: pixels.n_rows, : pixels.n_cols]
 
 
 def _grown(blocks: Window) -> Window:
     return Window(blocks.row_start - 1, blocks.row_stop + 1, blocks.col_start - 1, blocks.col_stop + 1)
 
 
-def _job_distances(scene: PatchScene, tile: Tile, job: Window) -> Float64Array:
-    """Return the distances (rows, cols, 3) of the blocks of a job: a few in one row of blocks."""
+def _fill(scene: PatchScene, tile: Tile, blocks: Window, near: NearBlocks, row: int) -> None:
+    """Store scaled values and validity of a row of blocks; what lies beyond the image stays 0 and invalid."""
     side = scene.grid.side
-    strip, valid = _strip(scene, tile, _grown(job))
-    own, own_valid = strip[side : 2 * side, side:-side], valid[side : 2 * side, side:-side]
-    squared = np.full((*own_valid.shape, 3), np.nan)
-    squared[own_valid, 2] = scene.image.squared(own[own_valid])
-    blocks = _as_blocks(own, side)
-    to_own = scene.accelerator.own_squared if scene.accelerator else own_squared
-    squared[:, :, 0] = _as_strip(to_own(blocks, _as_blocks(own_valid, side), RIDGE), side)
-    others, others_valid = _neighbours(strip, side), _neighbours(valid, side)
+    line = Window(blocks.row_start - 1 + row, blocks.row_start + row, blocks.col_start - 1, blocks.col_stop + 1)
+    inside = scene.grid.pixels(line)
+    if inside.n_rows <= 0:
+        return
+    first, n_blocks = max(-line.col_start, 0), -(-inside.n_cols // side)
+    part, whole_cols = tile.cut(inside), inside.n_cols // side * side
+    pixels = near.pixels[row, PADDING + first : PADDING + first + n_blocks]
+    valid = near.valid[row, first : first + n_blocks]
+    for source, target in ((part.values, pixels), (part.valid, valid)):
+        # One row of pixels after the other; the last block may be cut off.
+        lines = target.reshape(n_blocks, side, side, *source.shape[2:])
+        whole = source[:, :whole_cols].reshape(len(source), -1, side, *source.shape[2:])
+        lines[: whole.shape[1], : len(source)] = whole.swapaxes(0, 1)
+        if whole_cols < inside.n_cols:
+            lines[-1, : len(source), : inside.n_cols - whole_cols] = source[:, whole_cols:]
+    scene.scale(pixels)
+    if not valid.all():
+        pixels[~valid] = 0.0
+
+
+def _job_squared(scene: PatchScene, near: NearBlocks, row: int, cols: slice) -> Float64Array:
+    """Return squared distances (n, m, 3) of the pixels of some blocks of a row; of invalid ones they mean nothing."""
+    place = slice(PADDING + 1 + cols.start, PADDING + 1 + cols.stop)
+    blocks, valid = near.pixels[row + 1, place], near.valid[row + 1, 1 + cols.start : 1 + cols.stop]
+    squared = np.empty((*valid.shape, 3))
+    squared[:, :, 2] = scene.image.squared(blocks.reshape(-1, blocks.shape[2])).reshape(valid.shape)
+    others_valid = near.others_valid(row, cols)
+    if scene.accelerator is None:
+        squared[:, :, 0] = near.own_squared(row, cols, RIDGE)
+        squared[:, :, 1] = near.others_squared(row, cols, RIDGE)
+    else:
+        squared[:, :, 0] = scene.accelerator.own_squared(blocks, valid, RIDGE)
+        squared[:, :, 1] = scene.accelerator.others_squared(blocks, near.others(row, cols), others_valid, RIDGE)
     lonely = ~others_valid.any(axis=1)
-    squared_of = scene.accelerator.others_squared if scene.accelerator else others_squared
-    to_others = squared_of(blocks, others, others_valid, RIDGE)
-    squared[:, :, 1] = _as_strip(to_others, side)
-    alone = np.repeat(lonely, side)
-    squared[:, alone, 1] = squared[:, alone, 2]
-    squared[~own_valid] = np.nan
-    pixels = scene.grid.pixels(job)
-    inside: Float64Array = np.sqrt(squared[: pixels.n_rows, : pixels.n_cols])
-    return inside
-
-
-def _as_blocks(strip: NDArray[Any], side: int) -> NDArray[Any]:
-    """Return a copy (n, side * side, ...) of the n blocks of a strip (side, n * side, ...)."""
-    n = strip.shape[1] // side
-    parts = strip.reshape(side, n, side, *strip.shape[2:]).swapaxes(0, 1)
-    return np.ascontiguousarray(parts).reshape(n, side * side, *strip.shape[2:])
-
-
-def _as_strip(values: Float64Array, side: int) -> Float64Array:
-    """Return a strip (side, n * side) from values (n, side * side) of its n blocks."""
-    return values.reshape(-1, side, side).swapaxes(0, 1).reshape(side, -1)
-
-
-def _neighbours(strip: NDArray[Any], side: int) -> NDArray[Any]:
-    """Return a copy (n, 8 * side * side, ...) of what lies around each of n blocks in a strip of three rows of blocks.
-
-    The strip is (3 * side, (n + 2) * side, ...): there is one block before the first and one after the last.
-    """
-    n_cols = strip.shape[1]
-    patch = np.arange(3 * side)[:, None] * n_cols + np.arange(3 * side)
-    middle = np.zeros(patch.shape, dtype=bool)
-    middle[side : 2 * side, side : 2 * side] = True
-    places = np.arange(0, n_cols - 2 * side, side)[:, None] + patch[~middle]
-    neighbours: NDArray[Any] = strip.reshape(-1, *strip.shape[2:])[places]
-    return neighbours
-
-
-def _strip(scene: PatchScene, tile: Tile, blocks: Window) -> tuple[Float64Array, BoolArray]:
-    """Return scaled values and validity of whole blocks; what lies beyond the image is invalid."""
-    side = scene.grid.side
-    strip = np.empty((blocks.n_rows * side, blocks.n_cols * side, scene.cube.n_bands))
-    valid = np.zeros(strip.shape[:2], dtype=bool)
-    full = Window(blocks.row_start * side, blocks.row_stop * side, blocks.col_start * side, blocks.col_stop * side)
-    inside = tile.cut(scene.grid.pixels(blocks))
-    place = inside.window.within(full)
-    strip[place] = scene.scaled(inside.values)
-    valid[place] = inside.valid
-    return strip, valid
+    squared[lonely, :, 1] = squared[lonely, :, 2]
+    return squared

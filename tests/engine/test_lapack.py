@@ -69,6 +69,17 @@ def test_products_and_means() -> None:
 
 
 @pytest.mark.usefixtures("_path")
+def test_products_with_a_moving_window() -> None:
+    rng = np.random.default_rng(5)
+    blocks, windows = rng.standard_normal((4, 3, 7)), rng.standard_normal((5, 3, 7))
+    products = np.full((4, 10, 3), 2.0)
+    lapack.window_products(blocks, windows, products, 2)
+    for block, first, second, stored in zip(blocks, windows, windows[1:], products):
+        np.testing.assert_allclose(stored[2:8], np.concatenate([first, second]) @ block.T, rtol=1e-13, atol=1e-14)
+    assert (products[:, [0, 1, 8, 9]] == 2.0).all()
+
+
+@pytest.mark.usefixtures("_path")
 def test_cholesky_and_solve() -> None:
     matrix = positive_definite(6)
     factor = np.triu(matrix)

@@ -70,6 +70,15 @@ def test_scores_are_those_of_the_definition(shape: tuple[int, int, int], side: i
     assert_as_defined(scene(*shape, seed=side, holes=holes), side)
 
 
+def test_smooth_blocks_far_from_the_mean_of_the_image() -> None:
+    rng = np.random.default_rng(3)
+    array = rng.standard_normal((14, 26, 60))
+    # Products of these pixels are a million times as large as their differences.
+    array[:, :13] += 2000.0
+    array[5:, 20:] -= 1500.0 * rng.uniform(0.5, 1.0, 60)
+    assert_as_defined(array.astype(np.float32), 2)
+
+
 @pytest.mark.parametrize("n_bands", [6, 150])
 def test_a_block_larger_than_the_image(n_bands: int) -> None:
     array = scene(5, 7, n_bands)
