@@ -9,7 +9,7 @@ from .bands import candidates
 from .errors import FerdError
 from .options import EnhanceOptions
 from .pipeline import select_for_model
-from .raster import Source, open_source
+from .raster import GdalSource, Source, open_source
 from .raster.gdal_setup import gdal, gdal_exceptions
 from .report import format_band_list
 from .scan import probe
@@ -53,8 +53,11 @@ def _choice(source: Source, options: EnhanceOptions) -> dict[str, Any]:
     facts: dict[str, Any] = {"suspected_dead_bands": "", "model": None, "bands_used": "", "band_selection": None}
     try:
         usable = candidates(source.bands, options.bands)
-        suspects = probe(source, usable)
-        facts["suspected_dead_bands"] = format_band_list(suspects)
+        if isinstance(source, GdalSource):
+            # A look costs little memory, or there is none.
+            source.check_block(0)
+        suspects = set(probe(source, usable))
+        facts["suspected_dead_bands"] = format_band_list(sorted(suspects))
         alive = [number for number in usable if number not in suspects]
         selection, model = select_for_model(source, alive, options)
     except FerdError as error:

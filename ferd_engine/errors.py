@@ -48,6 +48,10 @@ class RunError(FerdError, RuntimeError):
     """A run that began well and failed on the way: disk full, unreadable block, singular statistics."""
 
 
+class DamagedInputError(InputError, RunError):
+    """An input that turned out to be damaged on the way: unusable, like one that cannot be opened."""
+
+
 class Cancelled(FerdError):
     """The user asked the run to stop; nothing was left behind."""
 

@@ -41,10 +41,12 @@ class OutputFolder:
         check: Callable[[str], None] = check_output_name,
     ) -> None:
         check(output)
+        if "\0" in output:
+            raise OutputError(f"The output {output!r} has a zero byte in its name: choose another name.")
         self.path = Path(output).absolute().with_name(data_name(output))
-        # A killed run may have left the output half way to its place.
-        remove_stale(self.path.parent)
         try:
+            # A killed run may have left the output half way to its place.
+            remove_stale(self.path.parent)
             _check_target(self.path, overwrite, inputs)
         except OSError as error:
             raise OutputError(

@@ -27,6 +27,7 @@ from .overlap import one_behind
 from .parallel import threads
 from .raster import Source
 from .raster.background import Background, open_background
+from .raster.declared import SLACK_BYTES
 from .raster.row_order import in_row_order
 from .scan import Pass, Scan, scan
 from .statistics import Moments
@@ -108,6 +109,8 @@ def make_plan(
             f"Only {len(usable)} usable band is left in {source.path or 'the cube'}: anomaly detection needs a "
             "spectrum, give a raster with more bands."
         )
+    if not enhance:
+        _check_covariance(source, len(usable), context)
     scanned = scan(
         source,
         usable,
@@ -117,7 +120,10 @@ def make_plan(
         context=context,
         take=take,
     )
-    alive = [number for number in usable if number not in scanned.dead]
+    if scanned.moments.count:
+        _check_spread(source, scanned.moments)
+    dead = set(scanned.dead)
+    alive = [number for number in usable if number not in dead]
     selection, model = select_bands(source, alive, options, enhance=enhance)
     if scanned.dead:
         context.warn(f"{len(scanned.dead)} bands that are wholly nodata or constant were left out.")
@@ -160,6 +166,26 @@ def _warn_of_model(model: Model | None, options: EnhanceOptions, n_usable: int, 
 
 def _bad_bands(source: Source) -> tuple[int, ...]:
     return tuple(band.number for band in source.bands if not band.good)
+
+
+def _check_covariance(source: Source, n_bands: int, context: RunContext) -> None:
+    """Refuse more bands than the memory has room for their covariance, twice: as it is summed and as it is solved."""
+    needed = 2 * 8 * n_bands * n_bands
+    if needed > context.budget_bytes + SLACK_BYTES:
+        raise InputError(
+            f"The covariance of the {n_bands} bands of {source.path or 'the cube'} needs {needed >> 20} MiB: take "
+            "fewer bands with --bands, or give a larger --memory."
+        )
+
+
+def _check_spread(source: Source, moments: Moments) -> None:
+    """Refuse values whose squares are out of float64's range, beyond some 1e150 or all within some 1e-160."""
+    variance = np.diagonal(moments.covariance())
+    if not np.isfinite(variance).all() or ((variance == 0) & (moments.minimum < moments.maximum)).any():
+        raise InputError(
+            f"The values of {source.path or 'the cube'} are so large or so close to each other that their squares are "
+            "beyond double precision: bring the bands to another unit, near 1."
+        )
 
 
 def _prepared(source: Source, options: EnhanceOptions, context: RunContext) -> Source:

@@ -27,6 +27,7 @@ from .outputs import OutputFolder, commit_all
 from .pipeline import Outcome, Plan, run_detection, run_enhancement
 from .progress import Progress, SilentProgress
 from .raster import ArraySource, Source, open_source
+from .raster.declared import SLACK_BYTES
 from .raster.gdal_setup import bounded_cache
 from .raster.masked_source import with_mask
 from .raster.writer import RasterSpec, RasterWriter
@@ -208,10 +209,11 @@ def _run(
     input: str, output: str, settings: EnhanceOptions, progress: Progress | None
 ) -> Iterator[tuple[Source, OutputFolder, RunContext]]:
     """Open the input and the output's folder, with memory and threads as the options say."""
-    source = open_source(input, settings.variable)
+    source = open_source(input, settings.variable, settings.budget_bytes)
+    held_bytes = source.held_bytes if isinstance(source, ArraySource) else 0
     with _closing(source, settings) as source:
         folder = OutputFolder(output, overwrite=settings.overwrite, inputs=_inputs(source, settings))
-        context = _context(settings, progress)
+        context = _context(settings, progress, held_bytes)
         with bounded_cache(settings.budget_bytes // _CACHE_PART), limited_threads(settings.threads), folder:
             context.scratch_folder = folder.folder
             with closing(context):
@@ -239,7 +241,7 @@ def _closing(source: Source, settings: EnhanceOptions) -> Iterator[Source]:
     """Give the source behind the mask of the options, close both at the end, and say where memory ran out."""
     try:
         if settings.mask is not None:
-            source = with_mask(source, open_source(settings.mask))
+            source = with_mask(source, open_source(settings.mask, budget_bytes=settings.budget_bytes))
         yield source
     except MemoryError as error:
         raise RunError(
@@ -249,9 +251,12 @@ def _closing(source: Source, settings: EnhanceOptions) -> Iterator[Source]:
         source.close()
 
 
-def _context(settings: EnhanceOptions, progress: Progress | None) -> RunContext:
+def _context(settings: EnhanceOptions, progress: Progress | None, held_bytes: int = 0) -> RunContext:
     budget = settings.budget_bytes * (_CACHE_PART - 1) // _CACHE_PART
-    return RunContext(budget_bytes=budget, progress=progress or SilentProgress())
+    # What an input that is held as a whole takes, the libraries' own share of it aside.
+    return RunContext(
+        budget_bytes=budget, held_bytes=max(held_bytes - SLACK_BYTES, 0), progress=progress or SilentProgress()
+    )
 
 
 def _array_source(cube: ArrayLike, settings: EnhanceOptions) -> Source:

@@ -19,6 +19,9 @@ LOW_PERCENT = 0.01
 HIGH_PERCENT = 99.99
 # Pixels fewer than this part of a scene say little of what its values are like.
 RARE_PART = 1e-4
+# What FEN's float32 holds with all its digits, a factor of 0.2 / range included.
+_SMALLEST_RANGE = 1e-36
+_LARGEST_RANGE = 1e36
 
 
 @dataclass(frozen=True)
@@ -165,4 +168,9 @@ def _checked(low: float, high: float) -> Scaling:
         raise InputError("No pixel is valid in all the bands used: check nodata, mask and bad bands of the raster.")
     if low == high:
         raise InputError("All valid pixels have the same value in all the bands used: there is nothing to detect.")
+    if not _SMALLEST_RANGE < high - low < _LARGEST_RANGE:
+        raise InputError(
+            f"The values span {high - low:g}, which single precision does not hold: bring the bands to another unit, "
+            "near 1."
+        )
     return Scaling(low, high)

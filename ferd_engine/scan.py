@@ -24,6 +24,7 @@ from .tally import BandExtrema, Tally
 from .windows import Window, shifted, tiles
 
 _PROBE_PX = 16
+_PROBE_VALUES = 1 << 21
 # Smaller images are read before threads are at work; more than this many readers would only keep a disk's head moving.
 _VALUES_FOR_THREADS = 1 << 22
 _MOST_READERS = 4
@@ -86,7 +87,9 @@ def probe(source: Source, numbers: Sequence[int]) -> tuple[int, ...]:
     A band that is not returned is surely alive, so that only the suspects need a look at every pixel.
     """
     extrema = BandExtrema(len(numbers))
-    height, width = min(_PROBE_PX, source.n_rows), min(_PROBE_PX, source.n_cols)
+    # Fewer pixels of very many bands, so that the look stays a small one.
+    side = max(min(_PROBE_PX, int((_PROBE_VALUES / max(len(numbers), 1)) ** 0.5)), 2)
+    height, width = min(side, source.n_rows), min(side, source.n_cols)
     for down, right in ((0.5, 0.5), (0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75)):
         row, col = int((source.n_rows - height) * down), int((source.n_cols - width) * right)
         extrema.add(source.read(Window(row, row + height, col, col + width), numbers).values)
@@ -112,7 +115,8 @@ def scan(
     """
     suspects = probe(source, usable)
     for last_look in (False, True):
-        alive = [number for number in usable if number not in suspects]
+        suspected = set(suspects)
+        alive = [number for number in usable if number not in suspected]
         sure = last_look or not suspects
         if sure and not alive:
             raise InputError(

@@ -11,14 +11,18 @@ from .source import Block, Georeference, Source
 __all__ = ["ArraySource", "Block", "GdalSource", "Georeference", "Mat73Source", "Source", "open_source"]
 
 
-def open_source(path: str, variable: str | None = None) -> Source:
+def open_source(path: str, variable: str | None = None, budget_bytes: int | None = None) -> Source:
     """Open any GDAL raster, or a .mat or .npy cube; `InputError` says why it cannot be used.
 
-    An address (https, s3, gs, az) is read by GDAL, byte range by byte range.
+    An address (https, s3, gs, az) is read by GDAL, byte range by byte range. With a memory budget, a file that can only
+    be read in larger pieces is refused.
     """
     path = gdal_name(path)
     if variable is not None and not path.lower().endswith(".mat"):
         raise UsageError(f"--variable names an array of a .mat file, but {path} is none: drop the option.")
     if path.lower().endswith((".mat", ".npy")):
-        return open_array_file(path, variable)
-    return GdalSource(path)
+        return open_array_file(path, variable, budget_bytes)
+    source = GdalSource(path)
+    if budget_bytes is not None:
+        source.check_block(budget_bytes)
+    return source

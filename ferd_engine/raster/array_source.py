@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..bands import BandInfo
-from ..errors import InputError, RunError
+from ..errors import DamagedInputError, InputError, RunError
 from ..windows import Window
+from .declared import SLACK_BYTES, check_values
 from .gdal_setup import gdal, gdal_exceptions, gdal_reason
 from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target
 
 _EXACT_IN_FLOAT32 = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
 _HDF5_MARK = b"MATLAB 7.3"
+_MAT_BYTES = {"int8": 1, "uint8": 1, "logical": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "single": 4}
 
 
 class ArraySource:
@@ -25,6 +27,8 @@ class ArraySource:
 
     block_rows = 1
     block_cols = 1
+    # What a file takes that was read as a whole.
+    held_bytes = 0
 
     def __init__(self, array: NDArray[Any], path: str = "") -> None:
         what = path or "the cube"
@@ -86,7 +90,8 @@ class Mat73Source:
                 root = self._dataset.GetRootGroup()
                 shapes = {
                     name: tuple(d.GetSize() for d in root.OpenMDArray(name).GetDimensions())[::-1]
-                    for name in root.GetMDArrayNames()
+                    # None where the group itself is damaged.
+                    for name in root.GetMDArrayNames() or ()
                 }
                 self._array = root.OpenMDArray(choose_variable(path, variable, shapes, n_dims=3))
             except RuntimeError as error:
@@ -98,6 +103,7 @@ class Mat73Source:
             kind = gdal.GetDataTypeName(self._array.GetDataType().GetNumericDataType())
         if kind.startswith("C") or kind == "Unknown" or 0 in dims:
             raise InputError(f"The array of {path} is empty or not of real numbers: name another one with --variable.")
+        check_values(path, math.prod(dims), Path(path).stat().st_size)
         self.path = path
         self._variable = variable
         self.files: tuple[str, ...] = (path,)
@@ -116,7 +122,7 @@ class Mat73Source:
                     count=[highest - lowest + 1, window.n_cols, window.n_rows],
                 )
             except RuntimeError as error:
-                raise RunError(
+                raise DamagedInputError(
                     f"Cannot read rows {window.row_start + 1} to {window.row_stop} of {self.path} "
                     f"({gdal_reason(error)}): the file is damaged or was cut short, replace it and run again."
                 ) from error
@@ -137,7 +143,7 @@ class Mat73Source:
         self._array = self._dataset = None
 
 
-def open_array_file(path: str, variable: str | None) -> ArraySource | Mat73Source:
+def open_array_file(path: str, variable: str | None, budget_bytes: int | None = None) -> ArraySource | Mat73Source:
     """Open a .npy or .mat cube; MATLAB files before v7.3 are held in memory as a whole, as their format demands."""
     if not path_exists(path) or not Path(path).is_file():
         raise InputError(f"There is no file {path}: check the path.")
@@ -145,7 +151,10 @@ def open_array_file(path: str, variable: str | None) -> ArraySource | Mat73Sourc
         return ArraySource(load_npy(path), path)
     if is_mat73(path):
         return Mat73Source(path, variable)
-    return ArraySource(load_mat(path, variable, n_dims=3), path)
+    array = load_mat(path, variable, n_dims=3, budget_bytes=budget_bytes)
+    source = ArraySource(array, path)
+    source.held_bytes = array.nbytes
+    return source
 
 
 def is_mat73(path: str) -> bool:
@@ -156,23 +165,31 @@ def is_mat73(path: str) -> bool:
 
 def load_npy(path: str) -> NDArray[Any]:
     """Map a .npy file; arrays of Python objects are refused, for to read them is to run them."""
+    # numpy takes the header for Python's words, so damage shows as any error of Python's own parser.
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except (ValueError, OSError, EOFError, SyntaxError, OverflowError, MemoryError) as error:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
         raise InputError(
             f"Cannot read {path} as a NumPy array ({gdal_reason(error)}): save a plain numeric array with numpy.save."
         ) from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise InputError(f"The file {path} is an archive of arrays: save a single one with numpy.save.")
+    return array
 
 
-def load_mat(path: str, variable: str | None, *, n_dims: int) -> NDArray[Any]:
-    """Return one array of a MATLAB file before v7.3: the one named, or the only one with `n_dims` axes."""
+def load_mat(path: str, variable: str | None, *, n_dims: int, budget_bytes: int | None = None) -> NDArray[Any]:
+    """Return one array of a MATLAB file before v7.3: the one named, or the only one with `n_dims` axes.
+
+    With a memory budget, an array that takes too much of it is refused.
+    """
     from scipy.io import loadmat, whosmat
 
     # scipy raises a dozen kinds of exceptions for damaged files, so all of them mean the same here.
     try:
-        shapes = {name: shape for name, shape, _ in whosmat(path)}
-        name = choose_variable(path, variable, shapes, n_dims=n_dims)
-        _check_declared_size(path, shapes[name])
+        found = {name: (shape, kind) for name, shape, kind in whosmat(path)}
+        name = choose_variable(path, variable, {name: shape for name, (shape, _) in found.items()}, n_dims=n_dims)
+        _check_declared_size(path, *found[name], budget_bytes)
         array = loadmat(path, variable_names=[name])[name]
     except InputError:
         raise
@@ -199,10 +216,16 @@ def choose_variable(path: str, variable: str | None, shapes: dict[str, tuple[int
     return fitting[0]
 
 
-def _check_declared_size(path: str, shape: tuple[int, ...]) -> None:
-    """Refuse a header that declares more than the file could hold even at the best compression of zlib, 1032 to 1."""
+def _check_declared_size(path: str, shape: tuple[int, ...], kind: str, budget_bytes: int | None) -> None:
+    """Refuse an array that the file cannot hold even at the best compression of zlib, 1032 to 1, or the memory not."""
     if math.prod(shape) > 1100 * Path(path).stat().st_size:
         raise InputError(f"The file {path} declares an array of {shape} that it cannot hold: the file is damaged.")
+    n_bytes = math.prod(shape) * _MAT_BYTES.get(kind, 8)
+    if budget_bytes is not None and n_bytes > SLACK_BYTES + budget_bytes // 2:
+        raise InputError(
+            f"The array of {path} takes {n_bytes >> 20} MiB, and a MATLAB file of this version can only be read as a "
+            "whole: give a larger --memory, or save the cube with -v7.3 or as .npy."
+        )
 
 
 def _band_index(numbers: Sequence[int]) -> slice | list[int]:

@@ -67,7 +67,7 @@ def read_band_infos(dataset: Any) -> tuple[BandInfo, ...]:
 
 
 def _band_info(band: Any, number: int, lists: Mapping[str, list[str]]) -> BandInfo:
-    name = band.GetDescription() or ""
+    name = _text(band.GetDescription() or "")
     unit = lists["unit"][0] if lists["unit"] else None
     places = (
         _facts(_lower_keys(band.GetMetadata("QGISPAM") or {}), unit),
@@ -171,8 +171,13 @@ def _guessed_unit(texts: Iterable[str | None]) -> str | None:
     return "um" if max(numbers) < _LARGEST_MICROMETRE else "nm"
 
 
-def _lower_keys(items: Mapping[str, str]) -> dict[str, str]:
-    return {key.lower().replace(" ", "_"): value for key, value in items.items()}
+def _lower_keys(items: Mapping[str | bytes, str | bytes]) -> dict[str, str]:
+    return {_text(key).lower().replace(" ", "_"): _text(value) for key, value in items.items()}
+
+
+def _text(value: str | bytes) -> str:
+    """Return a text of a file's; GDAL gives bytes where it is in no code that Python knows."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _first(items: Mapping[str, str], keys: tuple[str, ...]) -> str | None:

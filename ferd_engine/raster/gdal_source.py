@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import InputError, RunError
+from ..bands import BandInfo
+from ..errors import DamagedInputError, InputError
 from ..windows import Window
 from .band_metadata import read_band_infos
+from .declared import SLACK_BYTES, check_declared
 from .gdal_setup import direct_tiff_reads, gdal, gdal_array, gdal_exceptions, gdal_reason, reads_tiff_directly
 from .raw_file import open_raw
 from .row_cache import RowCache
@@ -31,27 +33,43 @@ class GdalSource:
         self.path = _data_file(path)
         with gdal_exceptions():
             self._dataset = _open(self.path)
-            first = self._dataset.GetRasterBand(1)
-            self.n_rows: int = self._dataset.RasterYSize
-            self.n_cols: int = self._dataset.RasterXSize
-            self.bands = read_band_infos(self._dataset)
-            self.georeference = _georeference(self._dataset)
-            self.files = tuple(self._dataset.GetFileList() or ())
-            block_cols, block_rows = first.GetBlockSize()
-            if reads_tiff_directly(self._dataset):
-                block_rows = min(block_rows, _DIRECT_ROWS)
-            self.block_rows: int = min(max(block_rows, 1), self.n_rows)
-            self.block_cols: int = min(max(block_cols, 1), self.n_cols)
-            self.dtype, self._floating = _working_type(self._dataset, self.path)
-            self._masked = bool(first.GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
-            self._stored_type = _stored_type(self._dataset, self.dtype)
-            self._raw = open_raw(self._dataset)
+            try:
+                self._describe()
+            except RuntimeError as error:
+                raise InputError(
+                    f"The raster {self.path} opens but cannot be read ({gdal_reason(error)}): the file is damaged, "
+                    "replace it."
+                ) from error
         self._buffer: NDArray[Any] = np.empty(0, dtype=self._stored_type if self._raw is None else self._raw.dtype)
         self._rows = RowCache(
             self._load_rows,
             self.n_rows,
             self.block_rows,
         )
+
+    def _describe(self) -> None:
+        """Take from the open dataset what is asked of a source."""
+        first = self._dataset.GetRasterBand(1)
+        self.n_rows: int = self._dataset.RasterYSize
+        self.n_cols: int = self._dataset.RasterXSize
+        self.bands = read_band_infos(self._dataset)
+        self.georeference = _georeference(self._dataset)
+        self.files = tuple(self._dataset.GetFileList() or ())
+        block_cols, block_rows = first.GetBlockSize()
+        self._block_bytes = block_rows * block_cols * gdal.GetDataTypeSize(first.DataType) // 8
+        if self._dataset.GetMetadataItem("INTERLEAVE", "IMAGE_STRUCTURE") == "PIXEL":
+            self._block_bytes *= self._dataset.RasterCount
+        if reads_tiff_directly(self._dataset):
+            self._block_bytes = 0
+            block_rows = min(block_rows, _DIRECT_ROWS)
+        self.block_rows: int = min(max(block_rows, 1), self.n_rows)
+        self.block_cols: int = min(max(block_cols, 1), self.n_cols)
+        self.dtype, self._floating = _working_type(self._dataset, self.path)
+        if any(_leaves_float32(band) for band in self.bands):
+            self.dtype = np.float64
+        self._masked = bool(first.GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
+        self._stored_type = _stored_type(self._dataset, self.dtype)
+        self._raw = open_raw(self._dataset)
 
     def read(self, window: Window, numbers: Sequence[int], out: FloatArray | None = None) -> Block:
         """Read a window of the bands with these numbers, scale and offset applied."""
@@ -71,6 +89,14 @@ class GdalSource:
             complete = self._mark_masked(values, window) and complete
         self._apply_scale(values, numbers)
         return Block(values, complete)
+
+    def check_block(self, budget_bytes: int) -> None:
+        """Raise `InputError` where the file stores more pixels in one piece than the memory budget can take."""
+        if self._block_bytes > SLACK_BYTES + budget_bytes // 2:
+            raise InputError(
+                f"The raster {self.path} stores its pixels in blocks of {self._block_bytes >> 20} MiB, which can only "
+                "be read as a whole: give a larger --memory, or rewrite it with gdal_translate -co TILED=YES."
+            )
 
     def row_bytes(self, n_rows: int, n_bands: int) -> int:
         """Return the size of the rows that are held for the next window."""
@@ -117,8 +143,8 @@ class GdalSource:
         values[outside] = np.nan
         return not outside.any()
 
-    def _read_error(self, window: Window, error: Exception) -> RunError:
-        return RunError(
+    def _read_error(self, window: Window, error: Exception) -> DamagedInputError:
+        return DamagedInputError(
             f"Cannot read rows {window.row_start + 1} to {window.row_stop} of {self.path} "
             f"({gdal_reason(error)}): the file is damaged or was cut short, replace it and run again."
         )
@@ -131,7 +157,7 @@ class GdalSource:
         for value in known:
             stored = np.asarray(value, dtype=self.dtype)
             same = values == stored
-            if len(known) > 1 or None in nodata:
+            if any(own != value for own in nodata):
                 same &= np.array([own == value for own in nodata])
             if same.any():
                 np.copyto(values, np.nan, where=same)
@@ -196,32 +222,8 @@ def _open(path: str) -> Any:
         parts = [name for name, _ in dataset.GetSubDatasets()]
         advice = f"name one of its parts, such as {parts[0]}" if parts else "give a raster with bands"
         raise InputError(f"The file {path} holds no raster bands by itself: {advice}.")
-    _check_length(dataset)
+    check_declared(dataset)
     return dataset
-
-
-def _check_length(dataset: Any) -> None:
-    """Refuse an ENVI file that was cut short, and a VRT of such a file: GDAL reads zeros from what is missing."""
-    driver = dataset.GetDriver().ShortName
-    if driver == "VRT":
-        for file in (dataset.GetFileList() or ())[1:]:
-            if gdal.IdentifyDriverEx(file, gdal.OF_RASTER, ["ENVI"]) is not None:
-                _check_length(gdal.OpenEx(file, gdal.OF_RASTER | gdal.OF_READONLY, ["ENVI"]))
-        return
-    header = dataset.GetMetadata("ENVI") or {}
-    if driver != "ENVI" or header.get("file_compression", "0") != "0":
-        return
-    path = dataset.GetDescription()
-    n_values = dataset.RasterXSize * dataset.RasterYSize * dataset.RasterCount
-    offset = header.get("header_offset", "").strip()
-    value_bytes = gdal.GetDataTypeSize(dataset.GetRasterBand(1).DataType) // 8
-    declared = n_values * value_bytes + (int(offset) if offset.isdigit() else 0)
-    found = gdal.VSIStatL(path).size
-    if found < declared:
-        raise InputError(
-            f"The file {path} has {found} bytes, but its header declares {declared}: it was cut short or the header is "
-            "wrong, replace one of them."
-        )
 
 
 def _working_type(dataset: Any, path: str) -> tuple[DTypeLike, bool]:
@@ -236,8 +238,21 @@ def _working_type(dataset: Any, path: str) -> tuple[DTypeLike, bool]:
 def _stored_type(dataset: Any, working: DTypeLike) -> np.dtype[Any]:
     """Return the dtype of the bands where they share one that numpy has, else the one to work in."""
     kinds = {dataset.GetRasterBand(i).DataType for i in range(1, dataset.RasterCount + 1)}
+    # GDAL before 3.7 calls signed bytes a way of reading bytes.
+    if kinds == {gdal.GDT_Byte} and _is_signed(dataset.GetRasterBand(1)):
+        return np.dtype(np.int8)
     code = gdal_array.GDALTypeCodeToNumericTypeCode(kinds.pop()) if len(kinds) == 1 else None
     return np.dtype(working if code is None else code)
+
+
+def _leaves_float32(band: BandInfo) -> bool:
+    """Say whether scale and offset of a band lead beyond float32's range, or leave too few digits to its values."""
+    scale = abs(band.scale)
+    return not 1e-20 < scale < 1e20 or abs(band.offset) > 1e5 * scale
+
+
+def _is_signed(band: Any) -> bool:
+    return bool(band.GetMetadataItem("PIXELTYPE", "IMAGE_STRUCTURE") == "SIGNEDBYTE")
 
 
 def _georeference(dataset: Any) -> Georeference:

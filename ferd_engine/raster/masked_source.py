@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..windows import Window
+from .gdal_setup import gdal_exceptions, osr
 from .source import Block, FloatArray, Source
 
 
@@ -77,3 +78,36 @@ def check_grid(source: Source, other: Source, what: str) -> None:
         raise InputError(
             f"The {what} {other.path} has the input's size but lies elsewhere: give a {what} on the input's grid."
         )
+    if not _same_system(source, other):
+        raise InputError(
+            f"The {what} {other.path} has the input's numbers in another projection: give a {what} on the input's grid."
+        )
+
+
+def _same_system(source: Source, other: Source) -> bool:
+    """Say whether both projections put the image's corners to the same places, within half a pixel.
+
+    One projection has many spellings, so that they are compared by what they do; one that is missing is the other's.
+    """
+    ours, theirs = source.georeference.projection, other.georeference.projection
+    if not ours or not theirs or ours == theirs:
+        return True
+    x, dx_col, dx_row, y, dy_col, dy_row = source.georeference.geotransform or (0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    corners = [
+        (x + col * dx_col + row * dx_row, y + col * dy_col + row * dy_row)
+        for col in (0, source.n_cols)
+        for row in (0, source.n_rows)
+    ]
+    with gdal_exceptions():
+        try:
+            systems = [osr.SpatialReference(text) for text in (ours, theirs)]
+            for system in systems:
+                # As a geotransform has it, east before north.
+                system.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+            if systems[0].IsSame(systems[1]):
+                return True
+            moved = osr.CoordinateTransformation(*systems).TransformPoints(corners)
+        except RuntimeError:
+            return False
+    half_px = 0.5 * max(abs(dx_col) + abs(dx_row), abs(dy_col) + abs(dy_row))
+    return bool(np.abs(np.array(moved)[:, :2] - corners).max() < half_px)

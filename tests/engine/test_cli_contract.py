@@ -310,7 +310,7 @@ def test_unusable_outputs(
     refused(command_name, "scene.tif", output, words=words)
 
 
-def test_an_unreadable_block_is_a_failed_run(tmp_path: Path) -> None:
+def test_a_block_that_cannot_be_decoded_is_an_unusable_input(tmp_path: Path) -> None:
     array = np.random.default_rng(0).integers(0, 30000, (64, 40, 60)).astype(np.int16)
     path = write_tiff(tmp_path / "scene.tif", array, "COMPRESS=DEFLATE", "BLOCKYSIZE=4")
     content = bytearray(path.read_bytes())
@@ -320,7 +320,7 @@ def test_an_unreadable_block_is_a_failed_run(tmp_path: Path) -> None:
     path.write_bytes(content)
     before = contents(tmp_path)
     found = ferd(tmp_path, "detect", "scene.tif", "out.tif")
-    assert found.returncode == 1, found.stderr
+    assert found.returncode == 2, found.stderr
     assert "Traceback" not in found.stderr
     assert "the file is damaged or was cut short" in found.stderr.splitlines()[-1]
     assert contents(tmp_path) == before

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ferd_engine.fen.bundle import Model, save_model
+from ferd_engine.fen.network import Architecture
+from tests.engine.fen.reference import random_weights
 from tests.engine.rasters import cube, write_envi, write_tiff
 from tests.faults.harness import FAULTS
+from tests.faults.hostile import Trials
+from tests.faults.hostile import trials as start_trials
 
 
 class Counts:
@@ -29,6 +35,8 @@ class Counts:
 
 
 _counts = Counts()
+# What the odd and hostile inputs of this run came to.
+_tried: list[Trials] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +47,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if sum(_counts.tried.values()):
         for line in _counts.lines():
             terminalreporter.write_line(line)
+    for tried in _tried:
+        terminalreporter.write_line(tried.line())
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +72,29 @@ def tiff_scene(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
 def envi_scene(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     path = write_envi(tmp_path_factory.mktemp("scene") / "scene.bsq", cube(223, 101, 60, "int16"))
     return path, path.with_suffix(".hdr")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count the odd and hostile inputs when all of them have been tried."""
+    items.sort(key=lambda item: item.originalname == "test_how_many_inputs_were_tried" if _is_here(item) else False)
+
+
+def _is_here(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and item.path.parent == Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
+    """Run commands on odd and hostile files, count them, and say at the end how many there were."""
+    with start_trials(tmp_path_factory.mktemp("driver")) as tried:
+        _tried.append(tried)
+        yield tried
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a model of four bands."""
+    architecture = Architecture(4, 3, entry=5, inner=4, outer=7, hidden=6)
+    folder = tmp_path_factory.mktemp("models") / "tiny-4"
+    save_model(Model("tiny-4", architecture, random_weights(architecture, 3)), folder)
+    return folder
