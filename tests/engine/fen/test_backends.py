@@ -38,7 +38,7 @@ def _open(name: str, architecture: Architecture, weights: dict[str, Any], thread
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (9, 9), (37, 20), (2, 60)])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (9, 9), (37, 20), (2, 60), (100, 37)])
 @pytest.mark.parametrize("n_bands", [50, 61, 100, 177, 200])
 def test_equals_the_definition(name: str, shape: tuple[int, int], n_bands: int) -> None:
     architecture = Architecture(n_bands)
