@@ -141,8 +141,9 @@ def _trimmed(cube: Cube, moments: Moments, left_out: float, context: RunContext)
             rest.add(cube.read(window)[0][near])
     finally:
         distances.close()
-    n_bands = cube.n_bands
-    consistency = (1.0 - left_out) / chi2.cdf(chi2.ppf(1.0 - left_out, n_bands), n_bands + 2)
+    # Bands that others determine add no degree of freedom.
+    rank = max(first.rank, 1)
+    consistency = (1.0 - left_out) / chi2.cdf(chi2.ppf(1.0 - left_out, rank), rank + 2)
     return mahalanobis(rest, context, factor=float(consistency))
 
 
