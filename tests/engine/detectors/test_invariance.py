@@ -137,8 +137,7 @@ def six_bands(offset: float = 0.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "changes",
-    ids=str,
+    "changes", [{"threads": 1}, {"threads": 3}, {"backend": "torch"}, {"scaling": "percentile"}], ids=str
 )
 @pytest.mark.parametrize("detector", ["grx", "lrx", "slrx"])
 def test_after_fen(detector: str, changes: dict[str, Any], small_model: Model) -> None:
