@@ -22,8 +22,15 @@ Float64Array = NDArray[np.float64]
 
 # A part of this many values stays in the second-level cache between conversion, centring and the product.
 _PART_VALUES = 1 << 17
+# More pixels of few bands are not multiplied faster, and a smaller cache holds these.
+_PART_PIXELS = 640
 # Fewer parts than this are not worth the start of threads.
 _PARTS_PER_THREAD = 4
+
+# At most so many times a band's scatter is taken away from it: more would cost digits.
+_MOST_TAKEN = 1.0
+# Extrema are taken over lines of about so many values: a call for each pixel costs more than its comparisons.
+_LINE_VALUES = 1 << 11
 
 # What goes to an accelerator at once.
 _DEVICE_VALUES = 1 << 24
@@ -35,7 +42,8 @@ class Moments:
     Each part is centred on its own mean and merged by the pairwise update of Chan, Golub and LeVeque ("Updating
     formulae and a pairwise algorithm for computing sample variances", 1979, eq. 2.1): the scatter matrix grows by
     positive semi-definite terms alone, so nothing cancels, whatever the offset. For n = 2 + 2 pixels 1, 3 | 5, 7 of one
-    band: scatter 2 + 2, means 2 and 6, merged 4 + (2 * 2 / 4) * (6 - 2)**2 = 20 = 3 * variance.
+    band: scatter 2 + 2, means 2 and 6, merged 4 + (2 * 2 / 4) * (6 - 2)**2 = 20 = 3 * variance. A part whose mean is
+    near that of those before it is centred on theirs, and the small term between the two means taken away.
 
     With an accelerator, that one makes the sums of each part.
     """
@@ -83,23 +91,32 @@ class Moments:
             self.merge(part)
 
     def _add(self, pixels: NDArray[np.floating[Any]]) -> None:
-        step = max(_PART_VALUES // self.n_bands, 1)
-        part = np.empty((min(step, len(pixels)), self.n_bands))
+        step = min(max(_PART_VALUES // self.n_bands, 1), _PART_PIXELS)
+        buffer = np.empty((min(step, len(pixels)) + 1, self.n_bands))
         for start in range(0, len(pixels), step):
-            values = pixels[start : start + step]
-            self._add_part(values, part[: len(values)])
+            self._add_part(pixels[start : start + step], buffer)
 
-    def _add_part(self, values: NDArray[np.floating[Any]], part: Float64Array) -> None:
-        np.minimum(self._minimum, values.min(axis=0), out=self._minimum)
-        np.maximum(self._maximum, values.max(axis=0), out=self._maximum)
+    def _add_part(self, values: NDArray[np.floating[Any]], buffer: Float64Array) -> None:
+        count = len(values)
+        minimum, maximum = _extrema(values)
+        np.minimum(self._minimum, minimum, out=self._minimum)
+        np.maximum(self._maximum, maximum, out=self._maximum)
+        part = buffer[:count]
         part[...] = values
         if self.count == 0:
             self._origin[...] = part[0]
-        part -= self._origin
+        # Differences from a number nearby are exact, and small where parts are alike.
+        centre = self.mean
+        part -= centre
         mean = column_means(part)
-        part -= mean
-        add_gram(part, self._scatter)
-        self._merge_mean(len(part), mean)
+        taken = mean * np.sqrt(count)
+        if (np.square(taken) > _MOST_TAKEN * self._scatter.diagonal()).any():
+            part -= mean
+        else:
+            # Without a further pass over the part: no more is taken away than the sums were before.
+            add_gram(taken[None], self._scatter, leaving=True)
+        buffer[count] = self._merge_mean(count, (centre - self._origin) + mean)
+        add_gram(buffer[: count + 1], self._scatter)
 
     def merge(self, other: Moments) -> None:
         """Add the pixels that `other` has seen; it stays as it is."""
@@ -112,15 +129,17 @@ class Moments:
         self._scatter += other._scatter
         if self.count == 0:
             self._origin[...] = other._origin
-        self._merge_mean(other.count, other._offset + (other._origin - self._origin))
+        between = self._merge_mean(other.count, other._offset + (other._origin - self._origin))
+        add_gram(between[None], self._scatter)
 
-    def _merge_mean(self, count: int, mean: Float64Array) -> None:
+    def _merge_mean(self, count: int, mean: Float64Array) -> Float64Array:
+        """Take in the mean, counted from the origin, of so many pixels; return the row whose Gram matrix is missing."""
         total = self.count + count
         difference = mean - self._offset
-        if self.count:
-            add_gram(difference[None] * np.sqrt(self.count * (count / total)), self._scatter)
+        between: Float64Array = difference * np.sqrt(self.count * (count / total))
         self._offset += difference * (count / total)
         self.count = total
+        return between
 
     def save(self, path: Path) -> None:
         """Write all that was added to an .npz file."""
@@ -181,3 +200,18 @@ class Moments:
         covariance += covariance.T
         np.fill_diagonal(covariance, diagonal)
         return covariance
+
+
+def _extrema(values: NDArray[np.floating[Any]]) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+    """Return the smallest and the largest value (k,) of each column of values (n, k), n at least 1."""
+    n, k = values.shape
+    n_lines = max(_LINE_VALUES // k, 1)
+    n_whole = n // n_lines * n_lines
+    if n_lines == 1 or n_whole == 0 or not values.flags.c_contiguous:
+        return values.min(axis=0), values.max(axis=0)
+    lines, rest = values[:n_whole].reshape(-1, n_lines * k), values[n_whole - 1 :]
+    extrema = []
+    for operation in (np.minimum, np.maximum):
+        found = operation.reduce(operation.reduce(lines, axis=0).reshape(n_lines, k), axis=0)
+        extrema.append(operation(found, operation.reduce(rest, axis=0)))
+    return extrema[0], extrema[1]

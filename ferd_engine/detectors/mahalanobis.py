@@ -22,8 +22,11 @@ PIXELS_PER_BAND = 5
 
 # A part of this many values stays in the second-level cache between centring, the product and the sum of squares.
 _PART_VALUES = 1 << 17
+# More pixels of few bands are not multiplied faster, and a smaller cache holds these.
+_PART_PIXELS = 640
 # Fewer parts than this are not worth the start of threads.
 _PARTS_PER_THREAD = 4
+_PARTS_PER_JOB = 2
 
 
 class Mahalanobis:
@@ -81,13 +84,14 @@ class Mahalanobis:
             self._store_distances((pixels, distances))
             return distances
         with threads() as pool:
-            jobs = zip(np.array_split(pixels, pool.count), np.array_split(distances, pool.count))
-            pool.map(self._store_distances, jobs)
+            # More jobs than threads: one of them may share its core with what reads the next block.
+            n_jobs = max(pixels.size // (_PARTS_PER_JOB * _PART_VALUES), pool.count)
+            pool.map(self._store_distances, zip(np.array_split(pixels, n_jobs), np.array_split(distances, n_jobs)))
         return distances
 
     def _store_distances(self, job: tuple[NDArray[np.floating[Any]], Float64Array]) -> None:
         pixels, distances = job
-        step = max(_PART_VALUES // self.n_bands, 1)
+        step = min(max(_PART_VALUES // self.n_bands, 1), _PART_PIXELS)
         buffer = np.empty((min(step, len(pixels)), self.n_bands))
         for start in range(0, len(pixels), step):
             values = pixels[start : start + step]
