@@ -24,6 +24,12 @@ def test_scores_are_those_of_the_definition(shape: tuple[int, int, int], holes: 
     assert (np.isnan(scores) == np.isnan(array[:, :, 0])).all()
 
 
+def test_agrees_with_spectral_python() -> None:
+    spectral = pytest.importorskip("spectral")
+    array = scene(21, 30, 12)
+    np.testing.assert_allclose(run(GRX, array), spectral.rx(array.astype(np.float64)), rtol=1e-6)
+
+
 def test_mean_score_is_the_number_of_bands() -> None:
     array = scene(40, 50, 20)
     context = RunContext()
