@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -92,8 +93,10 @@ DETECTORS: dict[str, DetectorInfo] = {}
 
 
 def register(info: DetectorInfo) -> None:
-    """Add a detector to the list."""
+    """Add a detector to the list, and its cost and use, which its entry alone says, to its docstring."""
     DETECTORS[info.name] = info
+    stated = inspect.cleandoc(info.factory.__doc__ or "")
+    info.factory.__doc__ = f"{stated}\n\nCost per pixel: {info.cost}.\nWhen to take it: {info.when}\n"
 
 
 def detector_info(name: str) -> DetectorInfo:

@@ -16,7 +16,8 @@ def test_each_entry_is_complete(name: str) -> None:
     assert info.name == name
     for field in fields(info):
         assert getattr(info, field.name), field.name
-    assert info.factory.__doc__
+    assert info.factory.__doc__.endswith(f"\n\nCost per pixel: {info.cost}.\nWhen to take it: {info.when}\n")
+    assert len(info.factory.__doc__.partition("Cost per pixel")[0]) > 100
 
 
 def test_an_unknown_name_names_the_known_ones() -> None:
