@@ -20,8 +20,8 @@ class Counts:
     """How many faults were tried, survived and lost, by kind."""
 
     def __init__(self) -> None:
-        self.tried: dict[str, int] = dict.fromkeys(FAULTS, 0)
-        self.survived: dict[str, int] = dict.fromkeys(FAULTS, 0)
+        self.tried: dict[str, int] = dict.fromkeys((*FAULTS, "worker"), 0)
+        self.survived: dict[str, int] = dict.fromkeys((*FAULTS, "worker"), 0)
         # Runs out of memory that ended inside a library, without a sentence.
         self.wordless = 0
 

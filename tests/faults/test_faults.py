@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Counts
-from tests.faults.harness import FAULTS, Command, check_end, ferd, fresh_place, hashes, spread
+from tests.faults.harness import FAULTS, SIGNALS, Command, check_end, ferd, fresh_place, hashes, spread
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="signals, limits and mounts as POSIX systems have them"),
@@ -25,7 +25,6 @@ DETECT = ferd(
 )
 ENHANCE = ferd("ferd enhance", ("cube.hdr", "cube.bsq"), "enhance", "{input}", "{out}/cube.bsq", "--backend", "numpy")
 SHORT_POINTS, LONG_POINTS = 4, 20
-QGIS_SHORT_POINTS, QGIS_LONG_POINTS = 1, 6
 
 
 class Undisturbed:
@@ -124,9 +123,11 @@ def test_the_command_survives(
     if task == "enhance" and fault == "spoiled":
         pytest.skip("an uncompressed file has no block that cannot be decoded")
     count = LONG_POINTS if is_long else SHORT_POINTS
+    # Before the first module of the engine is loaded, signals find Python's own answers and nothing begun.
+    first = 1 if fault in SIGNALS else 0
     # Another part of the run for each kind, so that the short form covers it as well.
-    for point in spread(len(known.points), count, (FAULTS.index(fault) + 0.5) / len(FAULTS)):
-        survive(known, fault, point, counts)
+    for point in spread(len(known.points) - first, count, (FAULTS.index(fault) + 0.5) / len(FAULTS)):
+        survive(known, fault, first + point, counts)
 
 
 @pytest.mark.parametrize("fault", ["SIGKILL", "SIGTERM", "removed", "denied"])

@@ -30,8 +30,8 @@ TILES = ("TILED=YES", "BLOCKXSIZE=4096", "BLOCKYSIZE=4096")
         ((60_000, 60_000, 4), (*TILES, "COMPRESS=DEFLATE")),
         ((60_000, 60_000, 4), TILES),
         ((300_000, 300_000, 2), (*TILES, "COMPRESS=ZSTD")),
-        ((20_000, 20_000, 2), ("BLOCKYSIZE=20000", "COMPRESS=LZW")),
-        ((16, 200_000_000, 2), ("COMPRESS=DEFLATE",)),
+        ((12_000, 12_000, 2), ("BLOCKYSIZE=12000", "COMPRESS=LZW")),
+        ((16, 90_000_000, 2), ("COMPRESS=DEFLATE",)),
         ((16, 16, 60_000), ("COMPRESS=DEFLATE", "INTERLEAVE=PIXEL")),
         ((16, 16, 65_535), ("COMPRESS=DEFLATE", "INTERLEAVE=BAND")),
     ],
@@ -45,22 +45,21 @@ def test_declared_pixels(
     trials.info(path)
 
 
-@pytest.mark.parametrize("side", [16_384, 65_536])
+@pytest.mark.parametrize("side", [13_312])
 def test_a_block_larger_than_the_memory(side: int, tmp_path: Path, trials: Trials) -> None:
-    path = sparse(
-        tmp_path / "odd.tif", 40, 40, 4, "TILED=YES", f"BLOCKXSIZE={side}", f"BLOCKYSIZE={side}", "COMPRESS=LZW"
-    )
+    tile = ("TILED=YES", f"BLOCKXSIZE={side}", f"BLOCKYSIZE={side}", "COMPRESS=DEFLATE", "ZLEVEL=1", "INTERLEAVE=BAND")
+    path = sparse(tmp_path / "odd.tif", 40, 40, 4, *tile, kind=gdal.GDT_Byte)
     assert "--memory" in trials.detect(path, compare=False).said
     trials.info(path)
 
 
-@pytest.mark.parametrize("n_bands", [2000, 8000, 65_535])
+@pytest.mark.parametrize("n_bands", [600, 8000, 65_535])
 def test_bands_that_are_there(n_bands: int, tmp_path: Path, trials: Trials, tiny_model: Path) -> None:
     rng = np.random.default_rng(n_bands)
     array = rng.integers(0, 250, (4, 5, n_bands)).astype("uint8")
     path = write_envi(tmp_path / "many.bsq", array)
     found = trials.detect(path, compare=False)
-    assert found.gave_a_result == (n_bands == 2000), found.said
+    assert found.gave_a_result == (n_bands == 600), found.said
     assert found.gave_a_result or "fewer bands" in found.said
     np.save(tmp_path / "many.npy", array)
     assert trials.detect(tmp_path / "many.npy", compare=False).code == found.code

@@ -80,7 +80,6 @@ def test_the_name_of_a_folder(name: str, tmp_path: Path, trials: Trials) -> None
         file.rename(folder / file.name)
     found = trials.detect(folder / "scene.bsq", output=str(folder / "scores.bsq"))
     assert found.gave_a_result or name.startswith("latin-"), found.said
-    trials.info(folder / "scene.hdr")
 
 
 NOTHING = [

@@ -91,6 +91,8 @@ def test_values(name: str, kind: str, tmp_path: Path, trials: Trials, tiny_model
         np.save(tmp_path / "odd.npy", array)
         trials.detect(tmp_path / "odd.npy")
         trials.info(write_envi(tmp_path / "odd.bsq", array))
+    if kind == "float64" and "float" not in name and "large" not in name:
+        return
     found = trials.enhance(tmp_path / "odd.tif", tiny_model)
     if found.gave_a_result:
         enhanced = read_scores(tmp_path / "result-of-it.tif")
@@ -137,14 +139,13 @@ NODATA: list[list[float | None]] = [
 
 @pytest.mark.parametrize("nodata", NODATA, ids=str)
 @pytest.mark.parametrize("kind", ["int16", "float32", "float64"])
-@pytest.mark.parametrize("pattern", ["checkerboard", "corner", "rows by band"])
+@pytest.mark.parametrize("pattern", ["checkerboard", "rows by band"])
 def test_nodata_by_band(nodata: list[float | None], kind: str, pattern: str, tmp_path: Path, trials: Trials) -> None:
     array = np.rint(BASE).astype(kind)
     rows, cols = np.indices((N_ROWS, N_COLS))
     for index, value in enumerate(nodata):
         where = {
             "checkerboard": (rows + cols) % 2 == 0,
-            "corner": (rows < 4) & (cols < 5),
             "rows by band": rows == index * 2,
         }[pattern]
         stored = 1.0 if value is None or not np.isfinite(value) or abs(value) > 255 else value

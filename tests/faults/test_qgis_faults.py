@@ -20,7 +20,7 @@ from tests.faults.test_faults import Undisturbed, survive
 # Debian's `qgis_process` is a shell script, which would take the signals in QGIS's place.
 _PLAIN = Path("/usr/bin/qgis_process.bin")
 PROGRAM = str(_PLAIN) if _PLAIN.is_file() else shutil.which("qgis_process")
-SHORT_POINTS, LONG_POINTS = 1, 5
+SHORT_POINTS, LONG_POINTS = 1, 20
 # The profile belongs to the user of the tests, so that no other one can lose a permission.
 QGIS_FAULTS = tuple(fault for fault in FAULTS if fault != "denied")
 
