@@ -28,6 +28,8 @@ _PROBE_VALUES = 1 << 21
 # Smaller images are read before threads are at work; more than this many readers would only keep a disk's head moving.
 _VALUES_FOR_THREADS = 1 << 22
 _MOST_READERS = 4
+_LOW_BLOCK_BYTES = 16 << 20
+_LOW_BLOCK_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -158,9 +160,16 @@ def tally_image(source: Source, wanted: Wanted, context: RunContext) -> Tally:
 
 
 def tally_rows(source: Source, wanted: Wanted, rows: tuple[int, int], context: RunContext) -> Tally:
-    """Count what is wanted of the rows [start, stop) alone."""
+    """Count what is wanted of the rows [start, stop) alone, in low blocks of full rows.
+
+    Where strips follow each other, the buffers of high blocks are fresh memory in each, and the first touch of its
+    pages takes a quarter of the time.
+    """
     progress = SharedProgress(context.progress, wanted.n_pixels)
-    shape = _shape(source, wanted, context.free_bytes)
+    n_rows, n_cols = _shape(source, wanted, context.free_bytes)
+    row_bytes = source.n_cols * (len(wanted.numbers) + len(wanted.suspects)) * np.dtype(source.dtype).itemsize
+    low = max(_LOW_BLOCK_BYTES // row_bytes // _LOW_BLOCK_ROWS, 1) * _LOW_BLOCK_ROWS
+    shape = (min(n_rows, low), n_cols)
     return _tally_rows(source, wanted, rows, shape, progress, wanted.new_tally(context.accelerator))
 
 

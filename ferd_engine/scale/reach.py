@@ -11,6 +11,7 @@ from ..detectors.lrx import Lrx
 from ..detectors.qlrx import Qlrx
 from ..detectors.rings import outer_for_rank
 from ..detectors.slrx import Slrx
+from ..detectors.utd import Utd
 from ..errors import UsageError
 from ..options import DetectOptions
 
@@ -19,7 +20,7 @@ _LEAST_OUTER_PX = 20
 
 def leaves_out_gross(detector: Detector) -> bool:
     """Say whether the detector leaves gross pixels out of the whole image's covariance, `gross.without_gross`."""
-    if isinstance(detector, Grx):
+    if isinstance(detector, (Grx, Utd)):
         return parse_covariance(detector.covariance).kind in ("empirical", "pca")
     return isinstance(detector, (Lrx, Qlrx))
 
@@ -34,18 +35,24 @@ def halo_of(detector: Detector, n_bands: int, options: DetectOptions | None = No
         raise UsageError("A background is not taken with --scheduler yet: drop it, or leave --scheduler out.")
     if isinstance(detector, Slrx):
         return 0
-    if isinstance(detector, Grx):
+    if isinstance(detector, (Grx, Utd)):
         if passes(parse_covariance(detector.covariance)):
             raise UsageError(
-                f"The covariance {detector.covariance} of grx reads the image again before it scores, which is not "
-                "distributed: use empirical, oas or pca:K, or leave --scheduler out."
+                f"The covariance {detector.covariance} of {_name(detector, options)} reads the image again before it "
+                "scores, which is not distributed: use empirical, oas or pca:K, or leave --scheduler out."
             )
+        if isinstance(detector, Utd):
+            return 0
         return 0 if detector.mean == "global" else (detector.outer or OUTER_PX) // 2
     if isinstance(detector, (Lrx, Crd, Qlrx)):
         if detector.outer is not None:
             return detector.outer // 2
         return max(outer_for_rank(detector.inner, n_bands), detector.inner + _LEAST_OUTER_PX) // 2 + 1
-    name = type(detector).__name__.lower() if options is None else options.detector
     raise UsageError(
-        f"The detector {name!r} is not distributed: use grx, slrx, lrx, qlrx or crd, or leave --scheduler out."
+        f"The detector {_name(detector, options)!r} is not distributed: use grx, utd, rxd-utd, slrx, lrx, qlrx or crd, "
+        "or leave --scheduler out."
     )
+
+
+def _name(detector: Detector, options: DetectOptions | None) -> str:
+    return type(detector).__name__.lower() if options is None else options.detector

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from ..errors import MissingPackageError, RunError
 from ..options import LEAST_MEMORY_BYTES, EnhanceOptions
@@ -16,11 +17,14 @@ from .address import parse_scheduler
 from .cluster import Cluster
 
 # dask's logs of what became of each task stay short; and while a strip is placed the client's loop may wait, of which
-# dask would complain.
-SETTINGS = {
+# dask would complain. Workers shall not look at their stacks a hundred times a second, nor give each freed buffer back
+# to the system, whose fresh pages the next block would pay for: None unsets what dask sets.
+SETTINGS: dict[str, Any] = {
     "distributed.admin.tick.limit": "1h",
     "distributed.admin.log-length": 1000,
     "distributed.admin.low-level-log-length": 1000,
+    "distributed.worker.profile.enabled": False,
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
 }
 _CONNECT_SECONDS = 20
 _WORKER_SECONDS = 60

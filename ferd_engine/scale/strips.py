@@ -14,7 +14,7 @@ from ..raster.source import path_exists
 from ..windows import Window
 
 # A task is worth its few milliseconds of overhead from about so much on, and there should be tasks enough for all.
-STRIP_BYTES = 128 << 20
+STRIP_BYTES = 64 << 20
 LEAST_STRIPS = 16
 _STEP = 64
 

@@ -50,6 +50,8 @@ CASES = [
     {"enhance": False},
     {"enhance": False, "covariance": "pca:9"},
     {"enhance": False, "mean": "local", "outer": 9},
+    {"enhance": False, "detector": "utd", "covariance": "oas"},
+    {"enhance": False, "detector": "rxd-utd"},
     {"enhance": False, "detector": "slrx"},
     {"enhance": False, "detector": "slrx", "block": 3, "bands": "1-9"},
     {"enhance": False, "detector": "lrx", "inner": 3, "outer": 9, "covariance": "oas", "bands": "1-8"},
@@ -72,7 +74,9 @@ def test_scores_are_those_of_one_machine(workers: Any, scene: Path, tmp_path: Pa
     assert left_over(tmp_path) == ["out.tif", "plain.tif"]
 
 
-@pytest.mark.parametrize("options", [{}, {"detector": "lrx", "inner": 3, "outer": 9}, {"covariance": "pca:4"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"detector": "lrx", "inner": 3, "outer": 9}, {"covariance": "pca:4"}, {"detector": "utd"}]
+)
 def test_a_pixel_that_outshines_all_is_left_out_as_on_one_machine(
     workers: Any, tmp_path: Path, options: dict[str, Any]
 ) -> None:
@@ -212,9 +216,11 @@ def n_words(spans: Any) -> int:
 
 
 def test_a_failed_window_is_one_sentence(workers: Any, tmp_path: Path) -> None:
-    path = write_tiff(tmp_path / "cut.tif", cube(301, 23, 9))
+    path = write_tiff(tmp_path / "cut.tif", cube(301, 23, 9), "COMPRESS=DEFLATE", "BLOCKYSIZE=16")
     with open(path, "rb+") as file:
-        file.truncate(path.stat().st_size * 2 // 3)
+        # As long as before, so that only who reads these rows finds out.
+        file.seek(path.stat().st_size // 2)
+        file.write(bytes(20000))
     with pytest.raises(FerdError, match=r"Cannot read rows .* of .*cut\.tif") as failed:
         detect_raster(path, tmp_path / "out.tif", scheduler=workers.scheduler_address, enhance=False)
     assert "\n" not in str(failed.value)
@@ -312,6 +318,7 @@ def test_no_scheduler_is_one_sentence(scene: Path, tmp_path: Path, monkeypatch: 
     [
         ({"detector": "fusion"}, "'fusion' is not distributed"),
         ({"covariance": "trimmed:5"}, "trimmed:5 of grx reads the image again"),
+        ({"detector": "utd", "covariance": "trimmed:5"}, "trimmed:5 of utd reads the image again"),
         ({"background": "roi.tif"}, "background is not taken"),
         ({"scheduler": "local:0"}, "'local:0' is none"),
         ({"scheduler": "host:8786"}, "'host:8786' is none"),
