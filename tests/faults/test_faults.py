@@ -123,8 +123,8 @@ def test_the_command_survives(
     if task == "enhance" and fault == "spoiled":
         pytest.skip("an uncompressed file has no block that cannot be decoded")
     count = LONG_POINTS if is_long else SHORT_POINTS
-    # Before the first module of the engine is loaded, signals find Python's own answers and nothing begun.
-    first = 1 if fault in SIGNALS else 0
+    # Before the command sets its handlers, signals find Python's own answers and nothing begun.
+    first = known.points.index("import cli") if fault in SIGNALS else 0
     # Another part of the run for each kind, so that the short form covers it as well.
     for point in spread(len(known.points) - first, count, (FAULTS.index(fault) + 0.5) / len(FAULTS)):
         survive(known, fault, first + point, counts)
