@@ -44,16 +44,26 @@ def background_moments(cube: BackgroundCube, context: RunContext) -> Moments:
 
     Raises `InputError` where they are not more than the bands: no covariance of all bands comes from so few.
     """
+    return enough(moments_of(cube.background, context), cube.background.flags.path)
+
+
+def moments_of(cube: Cube, context: RunContext) -> Moments:
+    """Return the moments of the valid pixels of a cube, which is read once."""
     moments = Moments(cube.n_bands)
     progress = ProgressSpan(context.progress, 0.0, 1.0)
     # A block, and a copy of its valid pixels.
     for window in blocks(cube, 16 * cube.n_bands + 2, context.free_bytes // 2):
         progress.step(window.row_start / cube.n_rows, "Background")
-        values, valid = cube.background.read(window)
+        values, valid = cube.read(window)
         moments.add(values[valid])
-    if moments.count <= cube.n_bands:
+    return moments
+
+
+def enough(moments: Moments, path: str) -> Moments:
+    """Return the moments of the background that a file named; `InputError` where they are of too few pixels."""
+    if moments.count <= moments.n_bands:
         raise InputError(
-            f"The background {cube.background.flags.path} holds {moments.count} valid pixels of the input, and "
-            f"{cube.n_bands} bands need more than so many: mark more pixels, or use fewer --bands."
+            f"The background {path} holds {moments.count} valid pixels of the input, and {moments.n_bands} bands need "
+            "more than so many: mark more pixels, or use fewer --bands."
         )
     return moments

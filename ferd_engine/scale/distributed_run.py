@@ -7,7 +7,7 @@ workers, on their speed, or on strips that were computed twice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from uuid import uuid4
 import numpy as np
 
 from .._version import __version__
+from ..background import enough
 from ..context import RunContext
 from ..cube import Float32Array, ScoreSink
 from ..detectors import Detector, make_detector
@@ -30,6 +31,7 @@ from ..mosaic_passes import mosaic_background, opened
 from ..options import DetectOptions, EnhanceOptions
 from ..pipeline import Outcome, Plan, make_plan
 from ..raster import Source
+from ..raster.background import open_background
 from ..scan import Wanted
 from ..statistics import Moments
 from ..tally import Tally
@@ -66,6 +68,9 @@ def run_distributed_detection(
     """
     detector = make_detector(options.detector, **options.detector_options())
     halo_of(detector, len(source.bands), options)
+    if options.background is not None:
+        # What is wrong with it is said here, and not by a worker.
+        open_background(options.background, source).close()
     with _opened(source, options, context) as (run, job):
         start = len(others) / (len(others) + 2)
         if others:
@@ -109,6 +114,9 @@ def _detected(
         job, backend = replace(job, enhanced=rows), f"{job.options.backend} on the workers of {options.scheduler}"
     if moments.count == 0:
         raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
+    if options.background is not None:
+        with context.part(scored, scored):
+            moments = enough(run.background(job), options.background)
     with context.part(scored, 1.0):
         distribution = run.score(job, detector, moments, sink)
     return Outcome(plan, backend, distribution)
@@ -150,12 +158,21 @@ class _Run(Passes):
 
         return take
 
+    def background(self, job: Job) -> Moments:
+        """Return the moments of the background that a file names."""
+        rows = strips(self._source.n_rows, 4 * self._source.n_cols * len(job.numbers), step=row_step(self._source))
+        found: Moments = self.reduced(tasks.background_strip, Calls(rows, lambda part: (job, part)), "Background")
+        return found
+
     def score(self, job: Job, detector: Detector, moments: Moments, sink: ScoreSink) -> ScoreDistribution | None:
         """Write the scores of the image to the sink."""
         if leaves_out_gross(detector) and not moments.settled:
             # Seldom: only where the rank is short. It looks at the whole image, which no strip does.
-            with self._context.part(0.0, 0.0):
-                moments = without_gross(tasks.cube_of(job, self._source), moments, self._context)
+            with self._context.part(0.0, 0.0), ExitStack() as opened:
+                cube = tasks.cube_of(job, self._source)
+                if isinstance(job.options, DetectOptions) and job.options.background is not None:
+                    cube = opened.enter_context(tasks.flagged(job, self._source))
+                moments = without_gross(cube, moments, self._context)
         path = self._scratch / "moments.npz"
         moments.save(path)
         row_bytes = 4 * self._source.n_cols * len(job.numbers)
@@ -206,6 +223,8 @@ def _opened(source: Source, options: EnhanceOptions, context: RunContext) -> Ite
         backend = "torch" if torch_installed() else "numpy"
     mask = None if options.mask is None else absolute(options.mask)
     settings = replace(task_options(options), backend=backend, mask=mask)
+    if isinstance(settings, DetectOptions) and settings.background is not None:
+        settings = replace(settings, background=absolute(settings.background))
     job = Job(uuid4().hex, absolute(source.path), settings, scratch.absolute())
     with open_cluster(options.scheduler, options.threads) as cluster:
         cluster.check_workers(tasks.check_worker, job, __version__)

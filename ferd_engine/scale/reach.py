@@ -31,8 +31,11 @@ def halo_of(detector: Detector, n_bands: int, options: DetectOptions | None = No
     Windows at a strip's edge are shifted inside its halo; at the image's edge there is none, and they are shifted as
     they are on one machine. Raises `UsageError` for what needs the whole image at once.
     """
-    if options is not None and options.background is not None:
-        raise UsageError("A background is not taken with --scheduler yet: drop it, or leave --scheduler out.")
+    if options is not None and options.background is not None and not isinstance(detector, (Grx, Utd)):
+        raise UsageError(
+            f"The detector {options.detector!r} takes no background with --scheduler: use grx, utd or rxd-utd, drop "
+            "the background, or leave --scheduler out."
+        )
     if isinstance(detector, Slrx):
         return 0
     if isinstance(detector, (Grx, Utd)):

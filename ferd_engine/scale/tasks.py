@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
+from ..background import BackgroundCube, moments_of
 from ..context import RunContext
 from ..cube import Cube, FloatArray, MaskedCube
 from ..detectors import Detector, make_detector
@@ -29,6 +30,7 @@ from ..fen.store import find_model
 from ..options import DetectOptions, EnhanceOptions
 from ..parallel import threads
 from ..raster import Source, open_source
+from ..raster.background import open_background
 from ..raster.masked_source import with_mask
 from ..scaling import Scaling
 from ..scan import Wanted, tally_rows
@@ -75,7 +77,9 @@ def check_worker(job: Job, version: str) -> str:
     if not job.scratch.is_dir():
         return f"it does not see the output's folder {job.scratch.parent}, which all workers must share"
     try:
-        _source(job)
+        source = _source(job)
+        if isinstance(job.options, DetectOptions) and job.options.background is not None:
+            open_background(job.options.background, source).close()
     except InputError as error:
         return f"it cannot open the input: {error}"
     return ""
@@ -138,6 +142,21 @@ def _count(moments: Moments, values: FloatArray) -> None:
     """Add the pixels of enhanced values (rows, cols, bands), NaN where invalid."""
     valid = ~np.isnan(values[:, :, 0])
     moments.add(values.reshape(-1, values.shape[2]) if valid.all() else values[valid])
+
+
+def background_strip(job: Job, rows: Rows) -> Moments:
+    """Return the moments of the pixels of a strip that a file names as background."""
+    with _at_work(job) as (source, context), flagged(job, source) as cube:
+        return moments_of(RowsOf(cube, *rows), context)
+
+
+@contextmanager
+def flagged(job: Job, source: Source) -> Iterator[Cube]:
+    """Give the cube that the detector reads, in which background pixels alone are valid."""
+    if not isinstance(job.options, DetectOptions) or job.options.background is None:
+        raise ValueError("This job names no background.")
+    with closing(open_background(job.options.background, source)) as flags:
+        yield BackgroundCube(cube_of(job, source), flags).background
 
 
 def score_strip(job: Job, moments: Path, rows: Rows, halo: int) -> tuple[Any, list[str]]:

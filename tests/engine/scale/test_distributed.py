@@ -20,7 +20,7 @@ from osgeo import gdal
 
 from ferd_engine import detect, detect_raster, enhance_raster, open_model
 from ferd_engine.batch import run_batch
-from ferd_engine.errors import FerdError, RunError, UsageError
+from ferd_engine.errors import FerdError, InputError, RunError, UsageError
 from ferd_engine.fen.bundle import save_model
 from ferd_engine.scale import tasks
 from ferd_engine.scale.address import parse_scheduler
@@ -112,6 +112,58 @@ def test_mask_and_threshold_go_with_it(workers: Any, scene: Path, tmp_path: Path
     found = detect_raster(scene, tmp_path / "out.tif", scheduler=workers.scheduler_address, **options)
     assert (found.n_anomalies, found.valid_pixels) == (7, plain.valid_pixels)
     assert found.threshold == pytest.approx(plain.threshold, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"enhance": False},
+        {"enhance": False, "covariance": "oas"},
+        {"enhance": False, "mean": "local", "outer": 9},
+        {"enhance": False, "detector": "utd"},
+        {"model": "fen-50", "backend": "numpy"},
+    ],
+    ids=lambda options: "-".join(str(value) for value in options.values()),
+)
+def test_a_background_goes_with_it(workers: Any, scene: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    flags = np.zeros((301, 23, 1), dtype="uint8")
+    flags[50:220, 3:17] = 1
+    options = {**options, "background": str(write_tiff(tmp_path / "flags.tif", flags))}
+    plain = read_scores(detect_raster(scene, tmp_path / "plain.tif", threads=1, **options).output)
+    report = detect_raster(scene, tmp_path / "out.tif", scheduler=workers.scheduler_address, **options)
+    tolerance = 1e-6 if options.get("enhance") is False else 1e-5
+    np.testing.assert_allclose(
+        read_scores(report.output), plain, rtol=tolerance, atol=tolerance * np.nanmax(np.abs(plain))
+    )
+    options.pop("background")
+    without = read_scores(detect_raster(scene, tmp_path / "without.tif", threads=1, **options).output)
+    assert np.nanmax(np.abs(without - plain)) > 1e-3 * np.nanmax(np.abs(plain))
+
+
+def test_a_background_that_fits_not_is_said_as_on_one_machine(workers: Any, scene: Path, tmp_path: Path) -> None:
+    flags = np.zeros((301, 23, 1), dtype="uint8")
+    flags[50:52, :5] = 1
+    few = str(write_tiff(tmp_path / "few.tif", flags))
+    other = str(write_tiff(tmp_path / "other.tif", flags[:300]))
+    for background, said in ((few, "holds 10 valid pixels of the input"), (other, "other.tif")):
+        for scheduler in (None, workers.scheduler_address):
+            with pytest.raises(InputError, match=said):
+                detect_raster(scene, tmp_path / "out.tif", enhance=False, background=background, scheduler=scheduler)
+    assert left_over(tmp_path) == ["few.tif", "other.tif"]
+
+
+def test_gross_pixels_of_a_background_are_left_out_as_on_one_machine(workers: Any, tmp_path: Path) -> None:
+    values = cube(301, 23, 6)
+    values[150, 7] *= 1e9
+    flags = np.zeros((301, 23, 1), dtype="uint8")
+    flags[50:220, 3:17] = 1
+    options = {"enhance": False, "background": str(write_tiff(tmp_path / "flags.tif", flags))}
+    path = write_tiff(tmp_path / "hot.tif", values)
+    plain = detect_raster(path, tmp_path / "plain.tif", threads=1, **options)
+    apart = detect_raster(path, tmp_path / "out.tif", scheduler=workers.scheduler_address, **options)
+    assert any("would hide them" in warning for warning in plain.warnings)
+    assert set(apart.warnings) == set(plain.warnings)
+    np.testing.assert_allclose(read_scores(apart.output), read_scores(plain.output), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +371,7 @@ def test_no_scheduler_is_one_sentence(scene: Path, tmp_path: Path, monkeypatch: 
         ({"detector": "fusion"}, "'fusion' is not distributed"),
         ({"covariance": "trimmed:5"}, "trimmed:5 of grx reads the image again"),
         ({"detector": "utd", "covariance": "trimmed:5"}, "trimmed:5 of utd reads the image again"),
-        ({"background": "roi.tif"}, "background is not taken"),
+        ({"background": "roi.tif", "detector": "qlrx"}, "'qlrx' takes no background with --scheduler"),
         ({"scheduler": "local:0"}, "'local:0' is none"),
         ({"scheduler": "host:8786"}, "'host:8786' is none"),
     ],
