@@ -8,8 +8,8 @@ from typing import Callable
 from .raster import Source
 from .windows import Window, tiles
 
-# Larger blocks gain nothing, and progress is reported once per block.
-_MOST_PIXELS = 1 << 18
+# Larger blocks were slower, as more of their memory is fresh, and a cancel waits for the block that is being read.
+_MOST_PIXELS = 1 << 16
 # Heights and widths are multiples of the smallest tile that GeoTIFF allows, so that no tile is written twice.
 _STEP = 16
 
