@@ -37,8 +37,15 @@ class Threads:
         self.count = count
         self._pool = pool
 
-    def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> list[Result]:
-        """Return the results of all jobs; the first error of a job is raised after the others have ended."""
+    def map(
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], check: Callable[[], None] | None = None
+    ) -> list[Result]:
+        """Return the results of all jobs; the first error of a job is raised after the others have ended.
+
+        `check` is called before each job, in its thread: what it raises for a cancel ends the jobs that have not begun.
+        """
+        if check is not None:
+            function = _checked(function, check)
         if self._pool is None:
             return [function(job) for job in jobs]
         futures = [self._pool.submit(function, job) for job in jobs]
@@ -46,6 +53,14 @@ class Threads:
         if errors:
             raise errors[0]
         return [future.result() for future in futures]
+
+
+def _checked(function: Callable[[Job], Result], check: Callable[[], None]) -> Callable[[Job], Result]:
+    def checked(job: Job) -> Result:
+        check()
+        return function(job)
+
+    return checked
 
 
 def _mark_worker() -> None:

@@ -79,7 +79,7 @@ class Crd:
                     progress.step(done / total, "CRD")
                     part = shifted(strip, core)
                     groups = [shifted(group, part) for group in tiles(*part.shape, side, side)]
-                    scores = np.concatenate(pool.map(tile.scores, groups), axis=1)
+                    scores = np.concatenate(pool.map(tile.scores, groups, progress.check), axis=1)
                     sink.write(part, scores)
                     done += part.n_pixels
         progress.step(1.0, "CRD")

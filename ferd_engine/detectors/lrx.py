@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Callable, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -87,7 +87,7 @@ class Lrx:
         with threads() as pool:
             cut = _cut(scene, rings, context.free_bytes // 2, pool.count)
             for core in ring_tiles(cube, rings, scene.n_dims, cut.tile_bytes):
-                for window, scores in scene.scores(core, rings, cut, pool):
+                for window, scores in scene.scores(core, rings, cut, pool, progress.check):
                     progress.step(done / total, "LRX")
                     sink.write(window, scores)
                     done += window.n_pixels
@@ -190,9 +190,9 @@ class _Scene:
         return pixels.reshape(*values.shape[:2], -1)
 
     def scores(
-        self, core: Window, rings: DualWindow, cut: _Cut, pool: Threads
+        self, core: Window, rings: DualWindow, cut: _Cut, pool: Threads, check: Callable[[], None]
     ) -> Iterator[tuple[Window, Float32Array]]:
-        """Yield the scores of a tile, some rows at a time."""
+        """Yield the scores of a tile, some rows at a time; `check` is asked more often, since rows can be long."""
         image = (self.cube.n_rows, self.cube.n_cols)
         window = rings.reach(core, *image)
         values, valid = self.cube.read(window)
@@ -210,7 +210,7 @@ class _Scene:
             jobs: list[_Job] = []
             for start in range(0, len(parts), at_once):
                 some = parts[start : start + at_once]
-                jobs += pool.map(lambda one: self._part(tile, one, values, valid), some)
+                jobs += pool.map(lambda one: self._part(tile, one, values, valid), some, check)
             self.n_lonely += sum(job.n_lonely for job in jobs)
             self.n_deficient += sum(job.n_deficient for job in jobs)
             scores = np.concatenate([job.squared for job in jobs], axis=1).astype(np.float32)

@@ -87,7 +87,7 @@ class Qlrx:
             for core in ring_tiles(cube, rings, n_dims, context.free_bytes // 2):
                 progress.step(done / total, "QLRX")
                 tile = _Tile.read(cube, directions, rings, core)
-                parts = pool.map(tile.distances, tile.groups())
+                parts = pool.map(tile.distances, tile.groups(), progress.check)
                 scores = sum(parts, np.zeros(core.shape)).astype(np.float32)
                 valid = tile.valid[core.within(tile.reach)]
                 scores[~valid] = np.nan

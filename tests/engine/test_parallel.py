@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from ferd_engine.errors import Cancelled
 from ferd_engine.parallel import thread_count, threads
 
 
@@ -39,6 +40,21 @@ def test_the_first_error_is_raised_after_all_jobs_ended() -> None:
     with threads() as pool, pytest.raises(ValueError, match="job 1"):
         pool.map(job, range(5))
     assert sorted(ended) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_check_ends_the_jobs_that_have_not_begun(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr("ferd_engine.parallel.available_threads", lambda: count)
+    begun: list[int] = []
+
+    def check() -> None:
+        if len(begun) >= 3:
+            raise Cancelled("asked to stop")
+
+    with threads() as pool, pytest.raises(Cancelled):
+        pool.map(begun.append, range(50), check)
+    # Each thread may have asked before the other one began.
+    assert 3 <= len(begun) < 3 + count
 
 
 def test_a_job_starts_no_threads_of_its_own() -> None:
