@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
+from .progress import Progress, ProgressSpan, SilentProgress
 from .raster import Source, open_source
 from .raster.array_source import is_mat73, load_mat, load_npy
 from .roc import Quantiles, Roc, quantiles
@@ -104,7 +105,9 @@ def evaluate_scores(scores: ArrayLike, truth: ArrayLike) -> Evaluation:
     return figures(*split([flat], scores.size, scores.dtype))
 
 
-def evaluate_files(scores_path: str, truth_path: str, variable: str | None = None) -> Evaluation:
+def evaluate_files(
+    scores_path: str, truth_path: str, variable: str | None = None, *, progress: Progress | None = None
+) -> Evaluation:
     """Compare two one-band rasters, .npy or .mat files of the same size, by pixel; nodata in either is left out.
 
     `variable` names the truth's array in a .mat file; without it `map` or the only array of two axes is taken. Rasters
@@ -112,11 +115,17 @@ def evaluate_files(scores_path: str, truth_path: str, variable: str | None = Non
     sorted in place. Raises `InputError` where a file cannot be used.
     """
     with Planes(scores_path, truth_path, variable) as planes:
-        return figures(*split(planes.parts(), planes.n_pixels, planes.dtype))
+        return figures(*split(_told(planes.parts(), planes.n_pixels, progress), planes.n_pixels, planes.dtype))
 
 
 def evaluate_with_report(
-    scores_path: str, truth_path: str, report: str, variable: str | None = None, *, overwrite: bool = False
+    scores_path: str,
+    truth_path: str,
+    report: str,
+    variable: str | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Do as `evaluate_files` and write a self-contained HTML page with figures, curves, boxes and maps.
 
@@ -128,7 +137,8 @@ def evaluate_with_report(
     with ReportFile(report, overwrite=overwrite, inputs=(scores_path, truth_path)) as file:
         with Planes(scores_path, truth_path, variable) as planes:
             preview = Preview(*planes.shape)
-            roc, n_left_out = split(preview.seen(planes.parts(preview.cell_px)), planes.n_pixels, planes.dtype)
+            parts = _told(planes.parts(preview.cell_px), planes.n_pixels, progress)
+            roc, n_left_out = split(preview.seen(parts), planes.n_pixels, planes.dtype)
         evaluation = figures(roc, n_left_out)
         file.write(report_page(evaluation, roc, preview, scores_path, truth_path))
     return evaluation
@@ -160,6 +170,18 @@ class Planes:
         rows = max(_PART_PIXELS // max(self.shape[1], 1) // multiple, 1) * multiple
         for window in tiles(*self.shape, rows, self.shape[1]):
             yield Part(window, _read(self._scores, window), _read(self._truth, window))
+
+
+def _told(parts: Iterable[Part], n_pixels: int, progress: Progress | None) -> Iterator[Part]:
+    """Yield the parts, and tell of each; raises `Cancelled` between them."""
+    # What follows, sorting and the figures, takes about as long as reading.
+    reading = ProgressSpan(progress or SilentProgress(), 0.0, 0.5)
+    done = 0
+    for part in parts:
+        reading.step(done / n_pixels, "Reading")
+        yield part
+        done += part.window.n_pixels
+    reading.step(1.0, "Sorting")
 
 
 def split(parts: Iterable[Part], n_pixels: int, dtype: np.dtype[Any]) -> tuple[Roc, int]:

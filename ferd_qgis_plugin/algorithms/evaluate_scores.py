@@ -18,6 +18,7 @@ from qgis.PyQt.QtCore import QCoreApplication
 
 from ..compat import VECTOR_POLYGON
 from ..engine import engine
+from ..feedback import FeedbackProgress
 from ..help.evaluate_scores import evaluate_help
 from ..help.page import AlgorithmHelp
 from ..regions import region_mask, to_raster
@@ -96,15 +97,17 @@ class EvaluateScores(FerdAlgorithm):
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
-        errors = engine("errors")
+        errors, progress = engine("errors"), FeedbackProgress(feedback)
         try:
             truth = self._truth or self._polygons_as_raster(parameters, context, feedback)
             report = self.parameterAsFileOutput(parameters, REPORT, context)
             if report:
                 # Processing asks before it overwrites a file.
-                evaluation = engine("evaluate").evaluate_with_report(self._scores, truth, report, overwrite=True)
+                evaluation = engine("evaluate").evaluate_with_report(
+                    self._scores, truth, report, overwrite=True, progress=progress
+                )
             else:
-                evaluation = engine("evaluate").evaluate_files(self._scores, truth)
+                evaluation = engine("evaluate").evaluate_files(self._scores, truth, progress=progress)
         except errors.Cancelled:
             return {}
         except (UnusableLayerError, errors.FerdError) as error:

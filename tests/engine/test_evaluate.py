@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from osgeo import gdal
 from scipy.io import savemat
 
-from ferd_engine.errors import InputError
-from ferd_engine.evaluate import evaluate_files, evaluate_scores
+from ferd_engine.errors import Cancelled, InputError
+from ferd_engine.evaluate import evaluate_files, evaluate_scores, evaluate_with_report
 
 
 def naive_auc(scores, is_anomaly):
@@ -183,6 +184,29 @@ def test_how_many_rows_are_read_at_a_time_changes_nothing(tmp_path, monkeypatch)
     for n_pixels in (1, 100, 1 << 20):
         monkeypatch.setattr("ferd_engine.evaluate._PART_PIXELS", n_pixels)
         assert evaluate_files(*paths) == expected
+
+
+@pytest.mark.parametrize("report", [False, True])
+def test_a_cancel_stops_between_parts_and_leaves_no_page(tmp_path, monkeypatch, report):
+    monkeypatch.setattr("ferd_engine.evaluate._PART_PIXELS", 14)
+    scores, truth = np.arange(35.0).reshape(5, 7), np.arange(35).reshape(5, 7) > 30
+    np.save(tmp_path / "scores.npy", scores)
+    np.save(tmp_path / "truth.npy", truth.astype(np.uint8))
+    told = []
+
+    class StopAtSecond:
+        def update(self, fraction, message):
+            told.append(fraction)
+
+        def cancelled(self):
+            return len(told) == 2
+
+    paths = [str(tmp_path / name) for name in ("scores.npy", "truth.npy")]
+    evaluate = partial(evaluate_with_report, report=str(tmp_path / "page.html")) if report else evaluate_files
+    with pytest.raises(Cancelled):
+        evaluate(*paths, progress=StopAtSecond())
+    assert told[0] == 0.0 < told[1] < 0.5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scores.npy", "truth.npy"]
 
 
 def test_truth_may_be_npy_or_mat(tmp_path):

@@ -77,6 +77,14 @@ def test_the_report_is_a_page_in_one_file(provider, scores, truth, tmp_path):
     assert Path(temporary["REPORT"]).is_file()
 
 
+def test_a_cancelled_evaluation_leaves_no_page(provider, scores, truth, feedback, tmp_path):
+    feedback.cancel()
+    result = run(EVALUATE, feedback, INPUT=str(scores), TRUTH=str(truth), REPORT=str(tmp_path / "report.html"))
+
+    assert "AUC" not in result
+    assert not (tmp_path / "report.html").exists()
+
+
 def test_polygons_as_truth(provider, scores, truth):
     """The same four pixels, by a polygon in another projection whose edges lie a third of a pixel outside."""
     from qgis.core import (
