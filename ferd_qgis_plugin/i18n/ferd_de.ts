@@ -444,6 +444,10 @@
       <translation>&lt;b&gt;fusion&lt;/b&gt;: die Summe der Logarithmen der Werte mehrerer Detektoren, auf den unveränderten und den verstärkten Kanälen. Am verlässlichsten, wo von keinem einzelnen Detektor bekannt ist, dass er zur Szene passt; am langsamsten. Die Voreinstellung best nimmt sie.</translation>
     </message>
     <message>
+      <source>Cost, in floating-point operations per pixel of B bands: grx and rxd-utd 2 B&lt;sup&gt;2&lt;/sup&gt;, utd B&lt;sup&gt;2&lt;/sup&gt;, qlrx 3 B&lt;sup&gt;2&lt;/sup&gt; + 30 B; slrx with blocks of m pixels 27 m B + 236 m&lt;sup&gt;2&lt;/sup&gt; while 8 m ≤ B, else 5 B&lt;sup&gt;2&lt;/sup&gt; + B&lt;sup&gt;3&lt;/sup&gt; / m; lrx B&lt;sup&gt;3&lt;/sup&gt; / 3 and some 10 to 20 B&lt;sup&gt;2&lt;/sup&gt;; crd 16 outer&lt;sup&gt;2&lt;/sup&gt; B + n&lt;sup&gt;3&lt;/sup&gt; / 3 for n pixels in the ring; fusion that of its components. FEN takes 500,000 to 700,000.</source>
+      <translation>Aufwand, in Gleitkommaoperationen je Pixel bei B Kanälen: grx und rxd-utd 2 B&lt;sup&gt;2&lt;/sup&gt;, utd B&lt;sup&gt;2&lt;/sup&gt;, qlrx 3 B&lt;sup&gt;2&lt;/sup&gt; + 30 B; slrx mit Blöcken aus m Pixeln 27 m B + 236 m&lt;sup&gt;2&lt;/sup&gt;, solange 8 m ≤ B, sonst 5 B&lt;sup&gt;2&lt;/sup&gt; + B&lt;sup&gt;3&lt;/sup&gt; / m; lrx B&lt;sup&gt;3&lt;/sup&gt; / 3 und etwa 10 bis 20 B&lt;sup&gt;2&lt;/sup&gt;; crd 16 outer&lt;sup&gt;2&lt;/sup&gt; B + n&lt;sup&gt;3&lt;/sup&gt; / 3 bei n Pixeln im Ring; fusion das seiner Bestandteile. FEN braucht 500.000 bis 700.000.</translation>
+    </message>
+    <message>
       <source>A threshold turns scores into decisions: a mask raster, and polygons of connected pixels with their number of pixels, area, largest and mean score, peak and mean spectrum.</source>
       <translation>Ein Schwellwert macht aus Anomaliewerten Entscheidungen: ein Maskenraster und Polygone zusammenhängender Pixel mit Pixelzahl, Fläche, größtem und mittlerem Anomaliewert, Ort des Maximums und mittlerem Spektrum.</translation>
     </message>
