@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 import tempfile
@@ -143,11 +144,22 @@ def _new_scratch(folder: Path) -> tuple[Path, IO[bytes]]:
     while True:
         scratch = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
         try:
-            return scratch, _locked(scratch / _LOCK)
-        except FileNotFoundError:
+            lock = _locked(scratch / _LOCK)
+            if _is_at(lock, scratch / _LOCK):
+                return scratch, lock
+            lock.close()
+        except (FileNotFoundError, BlockingIOError):
             # Another run took it for one that was left; but where the folder around it is gone, there is nothing to do.
             if not folder.is_dir():
                 raise
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    """Say whether an open file is still the one of this name: another run may have removed it before it was locked."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def remove_stale(folder: Path) -> None:
@@ -168,8 +180,11 @@ def remove_stale(folder: Path) -> None:
             with _locked(lock):
                 finish(scratch)
                 _empty(scratch)
+                # Under the lock, so that a run which is just creating it sees it gone once it has the lock itself.
+                _drop(scratch)
         except OSError:
             continue
+        # Windows keeps a file that is open.
         _drop(scratch)
 
 

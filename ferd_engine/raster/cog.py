@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import OutputError, RunError
-from .gdal_setup import gdal, gdal_exceptions, gdal_failures, gdal_reason
+from .gdal_setup import close_dataset, gdal, gdal_exceptions, gdal_reason
 
 
 def check_cog_name(name: str) -> None:
@@ -34,9 +34,7 @@ def make_cog(path: Path, *, is_mask: bool) -> None:
     try:
         with gdal_exceptions():
             written = gdal.Translate(str(fresh), str(path), format="COG", creationOptions=options)
-        with gdal_failures() as failures:
-            written.FlushCache()
-            written = None
+        failures = close_dataset(written)
     except RuntimeError as error:
         failures = [str(error)]
     if failures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -22,11 +23,11 @@ except ImportError as error:
 
 __all__ = [
     "bounded_cache",
+    "close_dataset",
     "direct_tiff_reads",
     "gdal",
     "gdal_array",
     "gdal_exceptions",
-    "gdal_failures",
     "gdal_reason",
     "ogr",
     "osr",
@@ -84,26 +85,30 @@ def gdal_exceptions() -> Iterator[None]:
         _switch.leave()
 
 
-@contextmanager
-def gdal_failures() -> Iterator[list[str]]:
-    """Give the messages of GDAL's failures inside the block, for calls that cannot raise, such as closing a dataset."""
+def close_dataset(dataset: Any) -> list[str]:
+    """Write what is left of a dataset and close it; return the messages of GDAL's failures.
+
+    Left to Python, what GDAL raises while a dataset is deleted would be dropped. The switch of GDAL's exceptions stays
+    as it is, since other threads may be at work: failures are raised where it is on, and told to the handler or both.
+    """
     failures: list[str] = []
 
     def keep(level: int, code: int, message: str) -> None:
         if level >= gdal.CE_Failure:
             failures.append(message)
 
-    # With exceptions on, GDAL would raise where Python ignores it, and tell the handler nothing.
-    before = gdal.GetUseExceptions()
-    if before:
-        gdal.DontUseExceptions()
+    # GDAL before 3.8 has no way to close a dataset but to delete it.
+    close = dataset.Close if hasattr(dataset, "Close") else partial(type(dataset).__swig_destroy__, dataset)
     gdal.PushErrorHandler(keep)
     try:
-        yield failures
+        for step in (dataset.FlushCache, close):
+            try:
+                step()
+            except RuntimeError as error:
+                failures.append(str(error))
     finally:
         gdal.PopErrorHandler()
-        if before:
-            gdal.UseExceptions()
+    return failures
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from ..cube import Float32Array
 from ..errors import OutputError, RunError
 from ..windows import Window
 from .cog import check_cog_name, make_cog
-from .gdal_setup import gdal, gdal_exceptions, gdal_failures, gdal_reason
+from .gdal_setup import close_dataset, gdal, gdal_exceptions, gdal_reason
 from .source import Georeference
 
 # A plain number, because not every tool of this field reads NaN as nodata; no score and no enhanced value is negative
@@ -96,9 +96,8 @@ class RasterWriter:
 
     def finish(self) -> tuple[Path, ...]:
         """Close the raster and force it to the disk; return its files, the data file last."""
-        with gdal_failures() as failures:
-            self._dataset.FlushCache()
-            self._dataset = None
+        failures = close_dataset(self._dataset)
+        self._dataset = None
         if failures:
             raise _write_error(self._path, failures[0])
         if self._spec.cog:
@@ -118,8 +117,8 @@ class RasterWriter:
     def abandon(self) -> None:
         """Close the raster without care for its content."""
         if self._dataset is not None:
-            with gdal_failures():
-                self._dataset = None
+            close_dataset(self._dataset)
+            self._dataset = None
 
     def _fills_tiles(self, window: Window) -> bool:
         """Say whether the window ends where tiles or the image do, so that no tile is compressed before it is full."""

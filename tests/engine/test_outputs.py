@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import Any, Callable
 
 import numpy as np
@@ -339,3 +340,24 @@ def test_two_runs_into_one_folder_at_a_time(scene: Path, folder: Path) -> None:
         assert (one.folder / "scratch").exists()
     assert [path.name for path in folder.iterdir()] == ["two.tif"]
     assert np.isfinite(read_scores(folder / "two.tif")).all()
+
+
+def test_runs_that_begin_at_once_do_not_take_each_others_scratch(tmp_path: Path) -> None:
+    # Each looks for what killed runs left while the others are just creating theirs.
+    failures: list[str] = []
+
+    def begin(which: int) -> None:
+        for index in range(40):
+            try:
+                with OutputFolder(str(tmp_path / f"{which}_{index}.tif"), overwrite=False, inputs=()) as folder:
+                    (folder.raster_folder / "part").write_text("x")
+            except OutputError as error:
+                failures.append(str(error))
+
+    threads = [Thread(target=begin, args=(which,)) for which in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert list(tmp_path.iterdir()) == []
