@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,10 @@ from .progress import ProgressSpan
 from .raster import Source
 from .scaling import Scaling
 from .tally import valid_mask
-from .windows import Window, columns_of_tiles, expand, reflected, shifted
+from .windows import Window, columns_of_tiles, expand, reflected, shifted, tiles
+
+# What is read at a time of the rows of a block.
+_PIECE_VALUES = 1 << 22
 
 
 class SourceCube:
@@ -149,7 +153,7 @@ class Enhancer:
         place = Window(start, stop, 0, self._source.n_cols)
         windows = (shifted(part, place) for part in columns_of_tiles(*place.shape, *shape))
         with (
-            closing(one_ahead(self._scaled, windows)) as scaled,
+            closing(one_ahead(partial(self._scaled, check=progress.check), windows)) as scaled,
             closing(one_ahead(enhance, (block for _, block in scaled))) as enhanced,
         ):
             for block, (values, valid) in enhanced:
@@ -158,8 +162,8 @@ class Enhancer:
                 done += block.core.n_pixels
         progress.step(1.0, "FEN")
 
-    def _scaled(self, core: Window) -> _Scaled:
-        """Return the scaled values of a window with its halo, mirrored at the image's edge."""
+    def _scaled(self, core: Window, check: Callable[[], None]) -> _Scaled:
+        """Return the scaled values of a window with its halo, mirrored at the image's edge; `check` may end it."""
         halo = self._halo_px
         outer = expand(core, halo, self._source.n_rows, self._source.n_cols)
         padded = self._paddeds.next((core.n_rows + 2 * halo, core.n_cols + 2 * halo, len(self._numbers)))
@@ -170,12 +174,22 @@ class Enhancer:
             padded[: 2 * halo] = last.padded[-2 * halo :]
             new = outer._replace(row_start=last.outer.row_stop)
             valid[: new.row_start - outer.row_start] = last.valid[outer.row_start - last.outer.row_start :]
-        if new.n_rows:
-            row, col = new.row_start - core.row_start + halo, new.col_start - core.col_start + halo
-            self._read_scaled(new, padded[row : row + new.n_rows, col : col + new.n_cols], valid[-new.n_rows :])
+        for piece in self._pieces(new):
+            check()
+            row, col = piece.row_start - core.row_start + halo, piece.col_start - core.col_start + halo
+            self._read_scaled(
+                piece, padded[row : row + piece.n_rows, col : col + piece.n_cols], valid[piece.within(outer)]
+            )
         self._mirror(padded, core, outer)
         self._last = _Scaled(core, outer, padded, valid)
         return self._last
+
+    def _pieces(self, window: Window) -> Iterator[Window]:
+        """Cut full rows into low pieces, between which a run can be cancelled; other windows stay whole."""
+        rows = max(window.n_rows, 1)
+        if window.n_cols == self._source.n_cols:
+            rows = max(_PIECE_VALUES // (window.n_cols * len(self._numbers)), 1)
+        return (shifted(piece, window) for piece in tiles(*window.shape, rows, window.n_cols))
 
     def _read_scaled(self, window: Window, scaled: Float32Array, valid: BoolArray) -> None:
         """Read a window into `scaled` (rows, cols, bands), the mean spectrum where invalid, and into `valid`."""

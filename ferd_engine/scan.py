@@ -160,26 +160,28 @@ def tally_image(source: Source, wanted: Wanted, context: RunContext) -> Tally:
 
 
 def tally_rows(source: Source, wanted: Wanted, rows: tuple[int, int], context: RunContext) -> Tally:
-    """Count what is wanted of the rows [start, stop) alone, in low blocks of full rows.
-
-    Where strips follow each other, the buffers of high blocks are fresh memory in each, and the first touch of its
-    pages takes a quarter of the time.
-    """
+    """Count what is wanted of the rows [start, stop) alone."""
     progress = SharedProgress(context.progress, wanted.n_pixels)
-    n_rows, n_cols = _shape(source, wanted, context.free_bytes)
-    row_bytes = source.n_cols * (len(wanted.numbers) + len(wanted.suspects)) * np.dtype(source.dtype).itemsize
-    low = max(_LOW_BLOCK_BYTES // row_bytes // _LOW_BLOCK_ROWS, 1) * _LOW_BLOCK_ROWS
-    shape = (min(n_rows, low), n_cols)
+    shape = _shape(source, wanted, context.free_bytes)
     return _tally_rows(source, wanted, rows, shape, progress, wanted.new_tally(context.accelerator))
 
 
 def _shape(source: Source, wanted: Wanted, free_bytes: int) -> tuple[int, int]:
+    """Return rows and columns of the blocks: low ones of full rows, where the memory holds these.
+
+    The buffers of high blocks are fresh memory, and the first touch of its pages takes a quarter of the pass; a cancel
+    waits for the block that is being read.
+    """
     n_read = len(wanted.numbers) + len(wanted.suspects)
     itemsize = np.dtype(source.dtype).itemsize
     # Two blocks, the validity of one, and a copy of its valid pixels.
-    return block_shape(
+    rows, cols = block_shape(
         source, n_read, free_bytes * 7 // 8, lambda rows, cols: rows * cols * n_read * (3 * itemsize + 2)
     )
+    if cols == source.n_cols:
+        low = max(_LOW_BLOCK_BYTES // (cols * n_read * itemsize) // _LOW_BLOCK_ROWS, 1) * _LOW_BLOCK_ROWS
+        rows = min(rows, low)
+    return rows, cols
 
 
 def _tally_rows(
