@@ -360,7 +360,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, interrupt: int, door: str, 
         asked = time.monotonic()
         run.send_signal(interrupt)
         output, errors = run.communicate(timeout=30)
-    assert time.monotonic() - asked < 3.0
+    assert time.monotonic() - asked < 10.0
     assert run.returncode == 130, errors
     assert output == ""
     assert errors.splitlines()[-1] == "ferd: The run was cancelled; nothing was written."
