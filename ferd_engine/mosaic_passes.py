@@ -19,8 +19,7 @@ from .fen.store import choose_model
 from .mosaic import MosaicBackground, SharedEnhancement
 from .options import DetectOptions
 from .pipeline import store_enhanced
-from .raster import Source, open_source
-from .raster.masked_source import with_mask
+from .raster import Source, open_masked
 from .raster.row_order import in_row_order
 from .scaling import ValueRange
 from .scan import Wanted, probe, tally_image
@@ -90,19 +89,13 @@ def mosaic_background(
     return MosaicBackground(numbers, len(rasters.bands), len(paths), moments, shared)
 
 
-def opened(path: str, options: DetectOptions) -> Source:
-    """Open a raster as a run on it does."""
-    source = open_source(path, options.variable)
-    return source if options.mask is None else with_mask(source, open_source(options.mask))
-
-
 def _looked_through(paths: Sequence[str], options: DetectOptions) -> _Rasters:
     usable: tuple[int, ...] = ()
     bands: tuple[BandInfo, ...] = ()
     suspects: set[int] = set()
     sizes: list[int] = []
     for path in paths:
-        with closing(opened(path, options)) as source:
+        with closing(open_masked(path, options.variable, options.mask)) as source:
             good = candidates(source.bands, options.bands)
             if not sizes:
                 usable, bands = good, source.bands
@@ -201,7 +194,7 @@ class LocalPasses:
     def _each(self, paths: Sequence[str]) -> Iterator[Source]:
         for index, path in enumerate(paths):
             with (
-                closing(opened(path, self._options)) as source,
+                closing(open_masked(path, self._options.variable, self._options.mask)) as source,
                 self._context.part(index / len(paths), (index + 1) / len(paths)),
             ):
                 yield source

@@ -21,7 +21,7 @@ from .parallel import thread_count, threads
 Float64Array = NDArray[np.float64]
 
 # A part of this many values stays in the second-level cache between conversion, centring and the product.
-_PART_VALUES = 1 << 17
+PART_VALUES = 1 << 17
 # More pixels of few bands are not multiplied faster, and a smaller cache holds these.
 _PART_PIXELS = 640
 # Fewer parts than this are not worth the start of threads.
@@ -34,6 +34,16 @@ _LINE_VALUES = 1 << 11
 
 # What goes to an accelerator at once.
 _DEVICE_VALUES = 1 << 24
+
+
+def part_pixels(n_bands: int) -> int:
+    """Return how many pixels make a part."""
+    return min(max(PART_VALUES // n_bands, 1), _PART_PIXELS)
+
+
+def is_small(pixels: NDArray[np.floating[Any]]) -> bool:
+    """Say whether pixels (n, bands) are done before threads would have started."""
+    return pixels.size < 2 * _PARTS_PER_THREAD * PART_VALUES
 
 
 class Moments:
@@ -65,14 +75,14 @@ class Moments:
     @staticmethod
     def working_bytes(n_bands: int) -> int:
         """Return the bytes that a `Moments` of `n_bands` bands takes while it adds pixels, on all threads."""
-        return thread_count() * 8 * (n_bands * n_bands + 4 * n_bands + max(_PART_VALUES, n_bands))
+        return thread_count() * 8 * (n_bands * n_bands + 4 * n_bands + max(PART_VALUES, n_bands))
 
     def add(self, pixels: NDArray[np.floating[Any]]) -> None:
         """Add pixels (n, n_bands), float32 or float64, finite; n may be 0."""
         if self._accelerator is not None and len(pixels):
             self._take(self._accelerator, pixels)
             return
-        if pixels.size < 2 * _PARTS_PER_THREAD * _PART_VALUES:
+        if is_small(pixels):
             self._add(pixels)
             return
         with threads() as pool:
@@ -91,7 +101,7 @@ class Moments:
             self.merge(part)
 
     def _add(self, pixels: NDArray[np.floating[Any]]) -> None:
-        step = min(max(_PART_VALUES // self.n_bands, 1), _PART_PIXELS)
+        step = part_pixels(self.n_bands)
         buffer = np.empty((min(step, len(pixels)) + 1, self.n_bands))
         for start in range(0, len(pixels), step):
             self._add_part(pixels[start : start + step], buffer)

@@ -84,7 +84,6 @@ def several_at_once(
                     break
                 ready, _ = wait(waiting, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 progress.update(done / len(jobs), "Rasters")
-                wish.asked = wish.asked or progress.cancelled()
                 for future in ready:
                     result = future.result()
                     done += result.status != BUSY

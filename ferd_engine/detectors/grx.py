@@ -58,6 +58,11 @@ class Grx:
             raise UsageError("The outer window of grx is that of its local mean: give mean local with it, or drop it.")
 
     @property
+    def knows_distribution(self) -> bool:
+        """Whether scores are squared distances to the mean of the image, by a covariance that is not shrunk."""
+        return self.mean == "global" and parse_covariance(self.covariance).kind not in ("ledoit-wolf", "oas")
+
+    @property
     def _side(self) -> int:
         return OUTER_PX if self.outer is None else self.outer
 
@@ -81,7 +86,7 @@ class Grx:
                 progress.step(window.row_start / cube.n_rows, "GRX")
                 sink.write(window, score_valid(*block, lambda pixels: distance.distances(pixels, context.accelerator)))
         progress.step(1.0, "GRX")
-        return None if option.kind in ("ledoit-wolf", "oas") else ScoreDistribution(max(distance.rank, 1))
+        return ScoreDistribution(max(distance.rank, 1)) if self.knows_distribution else None
 
 
 INFO = DetectorInfo(

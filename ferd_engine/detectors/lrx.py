@@ -75,6 +75,11 @@ class Lrx:
             )
         DualWindow(self.inner, self.inner + 2 if self.outer is None else self.outer).check()
 
+    @property
+    def knows_distribution(self) -> bool:
+        """Whether the covariances of the rings are not shrunk."""
+        return parse_covariance(self.covariance).kind in ("empirical", "pca")
+
     def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores, as `Detector.score` says; reads the cube once, and the border of each tile again."""
         if moments.count == 0:
@@ -94,7 +99,7 @@ class Lrx:
         progress.step(1.0, "LRX")
         scene.warn(context)
         n_pixels = rings.n_pixels(cube.n_rows, cube.n_cols)
-        return ScoreDistribution(scene.n_dims, n_pixels) if scene.kind == "empirical" else None
+        return ScoreDistribution(scene.n_dims, n_pixels) if self.knows_distribution else None
 
     def _rings(self, scene: _Scene) -> DualWindow:
         """Return the windows for a scene; `InputError` where its rings cannot have an inverse covariance."""

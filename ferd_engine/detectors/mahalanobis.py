@@ -12,7 +12,7 @@ from ..accelerator import Accelerator
 from ..context import RunContext
 from ..lapack import multiply_rows, row_products
 from ..parallel import threads
-from ..statistics import Float64Array, Moments
+from ..statistics import PART_VALUES, Float64Array, Moments, is_small, part_pixels
 
 # Eigenvalues of the correlation matrix below this part of the largest one count as zero. float32 values that depend on
 # each other linearly leave about 1e-13 to 1e-12 by their own rounding; int16 reflectances leave 1e-8 and more.
@@ -20,12 +20,6 @@ RELATIVE_CUTOFF = 1e-12
 # Below this many pixels per band an estimated covariance tells little of the smallest eigenvalues.
 PIXELS_PER_BAND = 5
 
-# A part of this many values stays in the second-level cache between centring, the product and the sum of squares.
-_PART_VALUES = 1 << 17
-# More pixels of few bands are not multiplied faster, and a smaller cache holds these.
-_PART_PIXELS = 640
-# Fewer parts than this are not worth the start of threads.
-_PARTS_PER_THREAD = 4
 _PARTS_PER_JOB = 2
 
 
@@ -80,18 +74,18 @@ class Mahalanobis:
         if accelerator is not None:
             return accelerator.distances(pixels, self.mean, self.root)
         distances = np.empty(len(pixels))
-        if pixels.size < 2 * _PARTS_PER_THREAD * _PART_VALUES:
+        if is_small(pixels):
             self._store_distances((pixels, distances))
             return distances
         with threads() as pool:
             # More jobs than threads: one of them may share its core with what reads the next block.
-            n_jobs = max(pixels.size // (_PARTS_PER_JOB * _PART_VALUES), pool.count)
+            n_jobs = max(pixels.size // (_PARTS_PER_JOB * PART_VALUES), pool.count)
             pool.map(self._store_distances, zip(np.array_split(pixels, n_jobs), np.array_split(distances, n_jobs)))
         return distances
 
     def _store_distances(self, job: tuple[NDArray[np.floating[Any]], Float64Array]) -> None:
         pixels, distances = job
-        step = min(max(_PART_VALUES // self.n_bands, 1), _PART_PIXELS)
+        step = part_pixels(self.n_bands)
         buffer = np.empty((min(step, len(pixels)), self.n_bands))
         for start in range(0, len(pixels), step):
             values = pixels[start : start + step]

@@ -14,7 +14,7 @@ from ..cube import BoolArray
 from ..errors import RunError
 from ..lapack import cholesky, solve_rows, window_products
 from ..statistics import Float64Array
-from .metric import NOT_DEFINITE, own_squared
+from .metric import NOT_DEFINITE
 
 # Blocks that lie around one, row by row; the one in the middle is the fifth of a patch of three by three.
 _AROUND = (0, 1, 2, 3, 5, 6, 7, 8)
@@ -53,7 +53,7 @@ class NearBlocks:
 
     @staticmethod
     def job_bytes(n_pixels: int, n_bands: int) -> int:
-        """Return what `others_squared` and `own_squared` take per block."""
+        """Return what `others_squared` and `metric.own_squared` take per block."""
         return 8 * n_pixels * (64 * n_pixels + 3 * 8 * n_pixels + 4 * n_bands)
 
     def multiply(self, row: int) -> None:
@@ -75,11 +75,6 @@ class NearBlocks:
     def others_valid(self, row: int, cols: slice) -> BoolArray:
         """Return which of them count (n, 8 m)."""
         return np.concatenate([self.valid[place] for place in _around(row, cols)], axis=1)
-
-    def own_squared(self, row: int, cols: slice, ridge: float) -> Float64Array:
-        """Return squared distances (n, m) of the blocks `cols` of a row to their own covariance plus ridge * I."""
-        pixels = self.pixels[row + 1, PADDING + 1 : -PADDING - 1][cols]
-        return own_squared(pixels, self.valid[row + 1, 1:-1][cols], ridge)
 
     def others_squared(self, row: int, cols: slice, ridge: float) -> Float64Array:
         """Return squared distances (n, m) to the covariance of the eight blocks around plus ridge * I.

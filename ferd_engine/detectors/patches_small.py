@@ -9,6 +9,7 @@ import numpy as np
 from ..parallel import Threads
 from ..statistics import Float64Array
 from ..windows import Window, tiles
+from .metric import own_squared
 from .near_blocks import PADDING, NearBlocks
 from .patches import RIDGE, Distances, PatchScene, Tile
 
@@ -92,11 +93,11 @@ def _job_squared(scene: PatchScene, near: NearBlocks, row: int, cols: slice) -> 
     squared = np.empty((*valid.shape, 3))
     squared[:, :, 2] = scene.image.squared(blocks.reshape(-1, blocks.shape[2])).reshape(valid.shape)
     others_valid = near.others_valid(row, cols)
+    to_own = scene.accelerator.own_squared if scene.accelerator else own_squared
+    squared[:, :, 0] = to_own(blocks, valid, RIDGE)
     if scene.accelerator is None:
-        squared[:, :, 0] = near.own_squared(row, cols, RIDGE)
         squared[:, :, 1] = near.others_squared(row, cols, RIDGE)
     else:
-        squared[:, :, 0] = scene.accelerator.own_squared(blocks, valid, RIDGE)
         squared[:, :, 1] = scene.accelerator.others_squared(blocks, near.others(row, cols), others_valid, RIDGE)
     lonely = ~others_valid.any(axis=1)
     squared[lonely, :, 1] = squared[lonely, :, 2]

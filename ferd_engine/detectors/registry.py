@@ -51,6 +51,20 @@ def takes_background(detector: Detector) -> bool:
 
 
 @runtime_checkable
+class KnowsDistribution(Protocol):
+    """A detector that can tell how scores of normal background are distributed."""
+
+    @property
+    def knows_distribution(self) -> bool:
+        """Whether it does, with the options that it has."""
+
+
+def knows_distribution(detector: Detector) -> bool:
+    """Say whether `score` will return how scores of normal background are distributed."""
+    return isinstance(detector, KnowsDistribution) and detector.knows_distribution
+
+
+@runtime_checkable
 class TwoCubeDetector(Detector, Protocol):
     """A detector that can look at the raw bands and at the enhanced ones in one run."""
 

@@ -6,9 +6,10 @@ from ..errors import UsageError
 from .address import gdal_name
 from .array_source import ArraySource, Mat73Source, open_array_file
 from .gdal_source import GdalSource
+from .masked_source import with_mask
 from .source import Block, Georeference, Source
 
-__all__ = ["ArraySource", "Block", "GdalSource", "Georeference", "Mat73Source", "Source", "open_source"]
+__all__ = ["ArraySource", "Block", "GdalSource", "Georeference", "Mat73Source", "Source", "open_masked", "open_source"]
 
 
 def open_source(path: str, variable: str | None = None, budget_bytes: int | None = None) -> Source:
@@ -26,3 +27,9 @@ def open_source(path: str, variable: str | None = None, budget_bytes: int | None
     if budget_bytes is not None:
         source.check_block(budget_bytes)
     return source
+
+
+def open_masked(path: str, variable: str | None, mask: str | None) -> Source:
+    """Open a raster, behind the mask raster where there is one."""
+    source = open_source(path, variable)
+    return source if mask is None else with_mask(source, open_source(mask))

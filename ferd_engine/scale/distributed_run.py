@@ -27,10 +27,10 @@ from ..detectors.slrx import Slrx
 from ..errors import InputError, RunError
 from ..fen.backend import torch_installed
 from ..mosaic import MosaicBackground
-from ..mosaic_passes import mosaic_background, opened
+from ..mosaic_passes import mosaic_background
 from ..options import DetectOptions, EnhanceOptions
 from ..pipeline import Outcome, Plan, make_plan
-from ..raster import Source
+from ..raster import Source, open_masked
 from ..raster.background import open_background
 from ..scan import Wanted
 from ..statistics import Moments
@@ -82,7 +82,8 @@ def run_distributed_detection(
 
 def distributed_mosaic(paths: Sequence[str], options: DetectOptions, context: RunContext) -> MosaicBackground:
     """Return the common background of rasters, taken on a cluster."""
-    with closing(opened(paths[0], options)) as source, _opened(source, options, context) as (run, job):
+    first = open_masked(paths[0], options.variable, options.mask)
+    with closing(first), _opened(first, options, context) as (run, job):
         return mosaic_background(paths, options, context, MosaicStrips(run, job))
 
 

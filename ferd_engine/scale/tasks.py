@@ -29,9 +29,8 @@ from ..fen.bundle import Model
 from ..fen.store import find_model
 from ..options import DetectOptions, EnhanceOptions
 from ..parallel import threads
-from ..raster import Source, open_source
+from ..raster import Source, open_masked
 from ..raster.background import open_background
-from ..raster.masked_source import with_mask
 from ..scaling import Scaling
 from ..scan import Wanted, tally_rows
 from ..statistics import Float64Array, Moments
@@ -231,8 +230,7 @@ def _source(job: Job) -> Source:
         if before is not None:
             before.close()
         _kept.run = _kept.source = None
-        source = open_source(job.path, job.options.variable)
-        _kept.source = source if job.options.mask is None else with_mask(source, open_source(job.options.mask))
+        _kept.source = open_masked(job.path, job.options.variable, job.options.mask)
         _kept.run = job.run
     found: Source = _kept.source
     return found

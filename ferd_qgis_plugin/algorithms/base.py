@@ -127,13 +127,10 @@ class EngineAlgorithm(FerdAlgorithm):
 
     def check_options(self, options: Any, n_bands: int) -> None:
         """Raise a `FerdError` where the options cannot work on a raster with `n_bands` bands."""
-        raster = engine("raster")
-        if options.mask is not None:
-            with closing(raster.open_source(self._source)) as source, closing(raster.open_source(options.mask)) as mask:
-                engine("raster.masked_source").check_grid(source, mask, "mask")
-        if options.bands is not None:
-            with closing(raster.open_source(self._source)) as source:
-                n_bands = len(engine("bands").candidates(source.bands, options.bands))
+        if options.mask is not None or options.bands is not None:
+            with closing(engine("raster").open_masked(self._source, None, options.mask)) as source:
+                if options.bands is not None:
+                    n_bands = len(engine("bands").candidates(source.bands, options.bands))
         if self.needs_model(options):
             engine("fen.store").choose_model(options.model, n_bands)
 

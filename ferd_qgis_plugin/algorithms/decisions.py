@@ -86,17 +86,13 @@ def engine_options(
     }
 
 
-def check_threshold(rule: str | None, name: str, detector: Any) -> None:
-    """Raise the engine's `UsageError` where a threshold needs scores whose distribution is known, which it knows last.
-
-    Known are squared distances to a covariance without shrinkage: to the mean of the image, or of a ring.
-    """
-    if rule is None or engine("threshold_rule").parse_threshold(rule).kind != "chi2":
+def check_threshold(rule: str | None, detector: Any) -> None:
+    """Raise the engine's `UsageError` where a threshold needs scores of a known distribution, which it finds last."""
+    if rule is None:
         return
-    known = {"grx": ("empirical", "pca", "trimmed"), "lrx": ("empirical", "pca")}.get(name, ())
-    kind = detector.covariance.partition(":")[0] if known else ""
-    if kind not in known or getattr(detector, "mean", "global") != "global":
-        engine("threshold").find_threshold(engine("threshold_rule").parse_threshold(rule), tuple, None)
+    parsed = engine("threshold_rule").parse_threshold(rule)
+    if parsed.kind == "chi2" and not engine("detectors").knows_distribution(detector):
+        engine("threshold").find_threshold(parsed, tuple, None)
 
 
 def style_outputs(

@@ -34,6 +34,31 @@ def cube(n_rows: int, n_cols: int, n_bands: int, dtype: str = "float32", seed: i
     return values.astype(dtype) if np.dtype(dtype).kind == "f" else np.rint(values).astype(dtype)
 
 
+NODATA = -9999.0
+
+
+def flight_line(n_rows: int, n_cols: int, n_bands: int, seed: int) -> np.ndarray:
+    """Return an image (rows, cols, bands) with gaps, the brighter the higher the seed."""
+    values = cube(n_rows, n_cols, n_bands, seed=seed) * (1.0 + 0.3 * seed)
+    values[3:6, 2:5] = NODATA
+    values[:, 1, 2] = NODATA
+    return values.astype(np.float32)
+
+
+def flight_lines(n_bands: int) -> list[np.ndarray]:
+    """Return three images of one scene, of different sizes."""
+    sizes = [(40, 23), (67, 19), (301, 23)]
+    return [flight_line(*size, n_bands, seed) for seed, size in enumerate(sizes)]
+
+
+def write_lines(folder: Path, lines: list[np.ndarray]) -> Path:
+    """Write images as line0.tif, line1.tif and so on into a new folder, and return it."""
+    folder.mkdir()
+    for index, values in enumerate(lines):
+        write_tiff(folder / f"line{index}.tif", values, nodata=NODATA)
+    return folder
+
+
 def projection(code: int = 32633) -> str:
     system = osr.SpatialReference()
     system.ImportFromEPSG(code)

@@ -16,29 +16,17 @@ from ferd_engine.cli import main
 from ferd_engine.errors import InputError, UsageError
 from ferd_engine.statistics import Moments
 
-from .rasters import cube, read_scores, write_tiff
+from .rasters import NODATA, cube, flight_line, flight_lines, read_scores, write_lines, write_tiff
 
-NODATA = -9999.0
 N_BANDS = 7
 
 
-def line(n_rows: int, n_cols: int, seed: int) -> np.ndarray:
-    values = cube(n_rows, n_cols, N_BANDS, seed=seed) * (1.0 + 0.3 * seed)
-    values[3:6, 2:5] = NODATA
-    values[:, 1, 2] = NODATA
-    return values.astype(np.float32)
-
-
-LINES = [line(40, 23, 0), line(67, 19, 1), line(301, 23, 2)]
+LINES = flight_lines(N_BANDS)
 
 
 @pytest.fixture
 def mosaic(tmp_path: Path) -> Path:
-    folder = tmp_path / "lines"
-    folder.mkdir()
-    for index, values in enumerate(LINES):
-        write_tiff(folder / f"line{index}.tif", values, nodata=NODATA)
-    return folder
+    return write_lines(tmp_path / "lines", LINES)
 
 
 def valid_pixels(values: np.ndarray) -> np.ndarray:
@@ -113,7 +101,7 @@ def test_a_band_that_is_dead_in_one_raster_is_left_out_of_all(mosaic: Path, tmp_
 
 def test_rasters_whose_valid_pixels_no_probe_meets(mosaic: Path, tmp_path: Path) -> None:
     values = np.full((90, 101, N_BANDS), NODATA, dtype=np.float32)
-    values[:4] = line(4, 101, 3)
+    values[:4] = flight_line(4, 101, N_BANDS, 3)
     values[:4][values[:4] == NODATA] = 77.0
     path = write_tiff(mosaic / "edge.tif", values, nodata=NODATA)
     report = detect_raster(path, tmp_path / "out.tif", enhance=False, background_of=str(mosaic))
@@ -148,7 +136,7 @@ def test_what_makes_no_common_background(mosaic: Path, tmp_path: Path) -> None:
     (mosaic / "other.tif").unlink()
     with pytest.raises(InputError, match="has 8 bands and the background's rasters have 7"):
         detect_raster(write_tiff(tmp_path / "other.tif", cube(20, 21, N_BANDS + 1)), out, **options)
-    odd = line(30, 17, 5)
+    odd = flight_line(30, 17, N_BANDS, 5)
     odd[:, :, 0] = np.where(odd[:, :, 0] == NODATA, NODATA, 1.0)
     with pytest.raises(InputError, match=r"The band 1 of .*odd\.tif is bad, constant"):
         detect_raster(write_tiff(tmp_path / "odd.tif", odd, nodata=NODATA), out, **options)

@@ -16,30 +16,18 @@ from ferd_engine.errors import InputError
 from ferd_engine.fen.bundle import save_model
 from ferd_engine.fen.numpy_backend import NumpyBackend
 
-from .rasters import cube, read_scores, write_tiff
+from .rasters import NODATA, flight_line, flight_lines, read_scores, write_lines, write_tiff
 
-NODATA = -9999.0
 N_BANDS = 55
 OPTIONS: dict[str, Any] = {"model": "fen-50", "backend": "numpy"}
 
 
-def line(n_rows: int, n_cols: int, seed: int) -> np.ndarray:
-    values = cube(n_rows, n_cols, N_BANDS, seed=seed) * (1.0 + 0.3 * seed)
-    values[3:6, 2:5] = NODATA
-    values[:, 1, 2] = NODATA
-    return values.astype(np.float32)
-
-
-LINES = [line(40, 23, 0), line(67, 19, 1), line(301, 23, 2)]
+LINES = flight_lines(N_BANDS)
 
 
 @pytest.fixture
 def mosaic(tmp_path: Path) -> Path:
-    folder = tmp_path / "lines"
-    folder.mkdir()
-    for index, values in enumerate(LINES):
-        write_tiff(folder / f"line{index}.tif", values, nodata=NODATA)
-    return folder
+    return write_lines(tmp_path / "lines", LINES)
 
 
 def plain_scores(lines: list[np.ndarray], bands_used: str, percentiles: tuple[float, float]) -> list[np.ndarray]:
@@ -170,7 +158,7 @@ def test_resume_takes_the_background_anew_where_something_changed(mosaic: Path, 
     save_model(replace(model, name="mine", weights=weights), folder, overwrite=True)
     assert run_batch(mosaic, out, **options).counts["done"] == len(LINES)
     assert len(kept()) == 3
-    write_tiff(mosaic / "line0.tif", line(40, 23, 7), nodata=NODATA)
+    write_tiff(mosaic / "line0.tif", flight_line(40, 23, N_BANDS, 7), nodata=NODATA)
     assert run_batch(mosaic, out, **options).counts["done"] == len(LINES)
     assert len(kept()) == 4
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -20,6 +20,21 @@ def local_cluster() -> Any:
         memory_limit=0,
         silence_logs=50,
     )
+
+
+class Once:
+    """A run's progress that does something once so much of it is done."""
+
+    def __init__(self, fraction: float, action: Callable[[], object]) -> None:
+        self._fraction, self._action, self.done = fraction, action, False
+
+    def update(self, fraction: float, message: str) -> None:
+        if fraction >= self._fraction and not self.done:
+            self.done = True
+            self._action()
+
+    def cancelled(self) -> bool:
+        return False
 
 
 @pytest.fixture(scope="module", autouse=True)

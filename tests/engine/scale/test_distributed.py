@@ -29,7 +29,7 @@ from ferd_engine.scale.strips import strips
 from ferd_engine.statistics import Moments
 
 from ..rasters import cube, read_scores, write_tiff
-from .conftest import local_cluster
+from .conftest import Once, local_cluster
 
 distributed = pytest.importorskip("distributed", reason="the extra scale is not installed")
 
@@ -175,7 +175,7 @@ def test_a_killed_worker_changes_nothing(scene: Path, tmp_path: Path, fraction: 
     with local_cluster() as cluster:
         options = {**options, "scheduler": cluster.scheduler_address}
         whole = detect_raster(scene, tmp_path / "whole.tif", **options)
-        killer = KillAt(fraction, next(worker.pid for worker in cluster.workers.values()))
+        killer = kill_at(fraction, next(worker.pid for worker in cluster.workers.values()))
         killed = detect_raster(scene, tmp_path / "killed.tif", progress=killer, **options)
     assert killer.done
     # A strip that was computed twice is counted once: the same pixels, and the same scores to the last bit.
@@ -192,42 +192,26 @@ def test_a_worker_that_stands_still_for_a_while_changes_nothing(
         options = {"enhance": False, "scheduler": cluster.scheduler_address}
         whole = detect_raster(scene, tmp_path / "whole.tif", **options)
         pid = next(worker.pid for worker in cluster.workers.values())
-        halt = HaltAt(0.02, pid, seconds=4.0)
+        halt = halt_at(0.02, pid, seconds=4.0)
         slow = detect_raster(scene, tmp_path / "slow.tif", progress=halt, **options)
     assert halt.done
     assert slow.valid_pixels == whole.valid_pixels
     np.testing.assert_array_equal(read_scores(slow.output), read_scores(whole.output))
 
 
-class HaltAt:
-    """Halts a process for some seconds once so much of a run is done."""
-
-    def __init__(self, fraction: float, pid: int, seconds: float) -> None:
-        self._fraction, self._pid, self._seconds, self.done = fraction, pid, seconds, False
-
-    def update(self, fraction: float, message: str) -> None:
-        if fraction >= self._fraction and not self.done:
-            self.done = True
-            os.kill(self._pid, signal.SIGSTOP)
-            Timer(self._seconds, os.kill, (self._pid, signal.SIGCONT)).start()
-
-    def cancelled(self) -> bool:
-        return False
+def kill_at(fraction: float, pid: int) -> Once:
+    """Kill a process outright once so much of a run is done."""
+    return Once(fraction, lambda: os.kill(pid, signal.SIGKILL))
 
 
-class KillAt:
-    """Kills a process outright once so much of a run is done."""
+def halt_at(fraction: float, pid: int, seconds: float) -> Once:
+    """Halt a process for some seconds once so much of a run is done."""
 
-    def __init__(self, fraction: float, pid: int) -> None:
-        self._fraction, self._pid, self.done = fraction, pid, False
+    def halt() -> None:
+        os.kill(pid, signal.SIGSTOP)
+        Timer(seconds, os.kill, (pid, signal.SIGCONT)).start()
 
-    def update(self, fraction: float, message: str) -> None:
-        if fraction >= self._fraction and not self.done:
-            self.done = True
-            os.kill(self._pid, signal.SIGKILL)
-
-    def cancelled(self) -> bool:
-        return False
+    return Once(fraction, halt)
 
 
 def test_merged_results_stay_as_they_are_for_a_second_call() -> None:
@@ -281,7 +265,7 @@ def test_a_failed_window_is_one_sentence(workers: Any, tmp_path: Path) -> None:
 
 def test_a_lost_scheduler_is_one_sentence(scene: Path, tmp_path: Path) -> None:
     with scheduler_and_worker() as (address, processes):
-        killer = KillAt(0.3, processes[0].pid)
+        killer = kill_at(0.3, processes[0].pid)
         with pytest.raises(RunError, match="was lost during the run") as failed:
             detect_raster(scene, tmp_path / "out.tif", scheduler=address, enhance=True, model="fen-50", progress=killer)
     assert killer.done

@@ -15,25 +15,12 @@ from ferd_engine.scale.cluster import Cluster
 from ferd_engine.scale.passes import Passes
 
 from ..rasters import cube, read_scores, write_tiff
-
-
-class TogetherAt:
-    """Lets runs wait for each other once so much of each is done."""
-
-    def __init__(self, fraction: float, barrier: Barrier) -> None:
-        self._fraction, self._barrier, self.done = fraction, barrier, False
-
-    def update(self, fraction: float, message: str) -> None:
-        if fraction >= self._fraction and not self.done:
-            self.done = True
-            self._barrier.wait(60.0)
-
-    def cancelled(self) -> bool:
-        return False
+from .conftest import Once
 
 
 def test_two_runs_at_a_time_do_not_take_each_others_results(workers: Any, tmp_path: Path) -> None:
     scenes = [write_tiff(tmp_path / f"scene{seed}.tif", cube(301, 23, 9, seed=seed)) for seed in range(2)]
+    # The runs wait for each other once each is at work.
     barrier = Barrier(2)
 
     def run(path: Path) -> np.ndarray:
@@ -42,7 +29,7 @@ def test_two_runs_at_a_time_do_not_take_each_others_results(workers: Any, tmp_pa
             path.with_suffix(".out.tif"),
             enhance=False,
             scheduler=workers.scheduler_address,
-            progress=TogetherAt(0.01, barrier),
+            progress=Once(0.01, lambda: barrier.wait(60.0)),
         )
         return read_scores(report.output)
 
