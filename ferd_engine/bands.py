@@ -66,9 +66,11 @@ def parse_band_list(text: str, n_bands: int, wavelengths_nm: Sequence[float | No
             )
         first, last = int(match[1]), int(match[2] or match[1])
         if not 1 <= first <= last <= n_bands:
+            unit_forgotten = last > n_bands and any(centre is not None for centre in wavelengths_nm or ())
+            hint = f"; a wavelength needs its unit, such as {part.strip()}nm" if unit_forgotten else ""
             raise UsageError(
                 f"The band list {text!r} asks for {part.strip()!r}, but the raster has the bands 1 to {n_bands}: "
-                "name bands in that range, the lower number first."
+                f"name bands in that range, the lower number first{hint}."
             )
         numbers.update(dict.fromkeys(range(first, last + 1)))
     return tuple(numbers)

@@ -33,6 +33,7 @@ from .raster.masked_source import with_mask
 from .raster.writer import RasterSpec, RasterWriter
 from .report import RunReport, format_band_list, peak_memory_bytes
 from .threads import limited_threads
+from .threshold import check_threshold
 from .threshold_raster import describe_distribution
 from .windows import Window
 
@@ -57,6 +58,7 @@ def detect_raster(
     Raises `FerdError` with one sentence; the output is then absent, or the earlier one unchanged.
     """
     settings = build_options(DetectOptions, options, changes)
+    check_threshold(settings.threshold, make_detector(settings.detector, **settings.detector_options()))
     info = detector_info(settings.detector)
     with _run(str(input), str(output), settings, progress) as (source, folder, context):
         started = time.perf_counter()

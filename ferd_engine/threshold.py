@@ -1,4 +1,4 @@
-"""From scores to a threshold."""
+"""From scores to a threshold: the number that the option `threshold` stands for, given all scores of an image."""
 
 from __future__ import annotations
 
@@ -9,17 +9,32 @@ from typing import Callable
 import numpy as np
 
 from .cube import Float32Array
+from .detectors import Detector, knows_distribution
 from .detectors.distribution import ScoreDistribution
 from .errors import InputError, UsageError
 from .selection import kth_smallest
 from .statistics import Float64Array
-from .threshold_rule import ThresholdRule
+from .threshold_rule import ThresholdRule, parse_threshold
 
 Planes = Callable[[], Iterable[Float32Array]]
 
 # The upper part of the scores that a Pareto tail is fitted to, and the fewest scores that make a fit.
 TAIL_PART = 0.05
 _FEWEST_EXCESSES = 30
+
+_NO_DISTRIBUTION = (
+    "The threshold chi2 needs squared distances to an unshrunk covariance (grx with global mean and empirical, pca or "
+    "trimmed; lrx with empirical or pca): give percentile, count, value or pareto."
+)
+
+
+def check_threshold(text: str | None, detector: Detector) -> None:
+    """Raise `UsageError` where the option `threshold` asks for what the scores of the detector cannot give.
+
+    For use before a run: `find_threshold` refuses the same, but only once the scores are there.
+    """
+    if text is not None and parse_threshold(text).kind == "chi2" and not knows_distribution(detector):
+        raise UsageError(_NO_DISTRIBUTION)
 
 
 def find_threshold(rule: ThresholdRule, planes: Planes, distribution: ScoreDistribution | None) -> float:
@@ -37,10 +52,7 @@ def find_threshold(rule: ThresholdRule, planes: Planes, distribution: ScoreDistr
         return rule.value
     if rule.kind == "chi2":
         if distribution is None:
-            raise UsageError(
-                "The threshold chi2 needs squared distances to an unshrunk covariance (grx with global mean and "
-                "empirical, pca or trimmed; lrx with empirical or pca): give percentile, count, value or pareto."
-            )
+            raise UsageError(_NO_DISTRIBUTION)
         return distribution.quantile(rule.value)
     n_scores = sum(int(np.count_nonzero(~np.isnan(part))) for part in planes())
     if rule.kind == "count":

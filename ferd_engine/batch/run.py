@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ..detectors import detector_info
+from ..detectors import make_detector
 from ..errors import InputError, UsageError
 from ..options import DetectOptions, EnhanceOptions, build_options
 from ..progress import Progress, SilentProgress
 from ..raster.source import path_exists
 from ..scale.start import check_packages
+from ..threshold import check_threshold
 from .background import with_background
 from .inputs import find_inputs
 from .isolated import Worker
@@ -97,7 +98,7 @@ def run_batch(
 def _check(settings: EnhanceOptions) -> None:
     """Refuse at once what would make every raster fail."""
     if isinstance(settings, DetectOptions):
-        detector_info(settings.detector)
+        check_threshold(settings.threshold, make_detector(settings.detector, **settings.detector_options()))
     if settings.scheduler is not None:
         check_packages()
     for path in _other_inputs(settings):

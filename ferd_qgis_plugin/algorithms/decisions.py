@@ -17,7 +17,6 @@ from qgis.PyQt.QtCore import QCoreApplication
 
 from ..choices import CONNECTEDNESS, DEFAULT_THRESHOLD
 from ..compat import VECTOR_POLYGON
-from ..engine import engine
 from ..styles import MaskStyle, PolygonStyle, style_on_load
 from . import parameters as p
 
@@ -84,15 +83,6 @@ def engine_options(
         "mask_out": "mask.tif" if wanted[MASK_OUT] else None,
         "polygons": "polygons.gpkg" if wanted[POLYGONS] else None,
     }
-
-
-def check_threshold(rule: str | None, detector: Any) -> None:
-    """Raise the engine's `UsageError` where a threshold needs scores of a known distribution, which it finds last."""
-    if rule is None:
-        return
-    parsed = engine("threshold_rule").parse_threshold(rule)
-    if parsed.kind == "chi2" and not engine("detectors").knows_distribution(detector):
-        engine("threshold").find_threshold(parsed, tuple, None)
 
 
 def style_outputs(

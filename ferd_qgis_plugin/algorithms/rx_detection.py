@@ -116,7 +116,7 @@ class RxAnomalyDetection(EngineAlgorithm):
     def check_options(self, options: Any, n_bands: int) -> None:
         super().check_options(options, n_bands)
         detector = engine("detectors").make_detector(options.detector, **options.detector_options())
-        d.check_threshold(options.threshold, detector)
+        engine("threshold").check_threshold(options.threshold, detector)
         if options.background is not None:
             self._check_background(options, detector)
 

@@ -82,6 +82,14 @@ def test_bands_by_wavelength_that_are_refused() -> None:
             parse_band_list(text, len(CENTRES), CENTRES)
 
 
+def test_a_wavelength_without_its_unit_is_told_what_it_lacks() -> None:
+    with pytest.raises(UsageError, match=r"needs its unit, such as 400-1300nm\.$"):
+        parse_band_list("1-3, 400-1300", len(CENTRES), CENTRES)
+    for wavelengths, text in ((None, "400-1300"), ([None] * 9, "400-1300"), (CENTRES, "3-2"), (CENTRES, "0-3")):
+        with pytest.raises(UsageError, match=r"the lower number first\.$"):
+            parse_band_list(text, 9, wavelengths)
+
+
 def test_candidates_by_wavelength_leave_bad_bands_out() -> None:
     bands = [BandInfo(n, wavelength_nm=centre, good=n != 2) for n, centre in enumerate(CENTRES, start=1)]
     assert candidates(bands, "400-1300nm") == (1, 3, 5)

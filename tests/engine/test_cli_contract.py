@@ -233,6 +233,8 @@ def test_unusable_options(
         (["--block", "5"], "block"),
         (["--detector", "slrx", "--block", "-1"], "block"),
         (["--threshold", "much"], "much"),
+        (["--threshold", "chi2:0.99", "--preset", "best"], "chi2 needs"),
+        (["--bands", "400-1300"], "1 to 60"),
         (["--mask-out", "mask.tif"], "threshold"),
         (["--polygons", "areas.gpkg"], "threshold"),
         (["--background", "missing.tif"], "missing.tif"),

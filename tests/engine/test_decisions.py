@@ -133,6 +133,20 @@ def test_no_anomaly_gives_an_empty_layer(scene: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"detector": "slrx"}, {"detector": "lrx"}, {"covariance": "oas"}, {"mean": "local"}, {"preset": "best"},
+    ],
+)  # fmt: skip
+def test_chi2_for_scores_of_no_known_distribution_is_refused_before_the_input_is_opened(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError, match="chi2 needs"):
+        detect_raster(tmp_path / "no.tif", tmp_path / "s.tif", threshold="chi2:0.99", **changes)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
         ({"mask_out": "m.tif"}, UsageError, "without a threshold"),
@@ -145,7 +159,6 @@ def test_no_anomaly_gives_an_empty_layer(scene: Path, tmp_path: Path) -> None:
         ({"threshold": "count:3", "min_pixels": 4}, UsageError, "of no use without polygons"),
         ({"threshold": "count:3", "polygons": "p.gpkg", "connectedness": 6}, UsageError, "give 4 or 8"),
         ({"threshold": "count:3", "polygons": "p.gpkg", "min_pixels": 0}, UsageError, "give 1 or more"),
-        ({"threshold": "chi2:0.99", "detector": "slrx", "mask_out": "m.tif"}, UsageError, "chi2 needs"),
     ],
 )
 def test_what_cannot_be_written_is_refused_and_leaves_nothing(

@@ -126,9 +126,7 @@ def test_what_does_not_fit_is_refused_before_the_run(provider, scene, parameters
         ("utd", {}), ("rxd-utd", {}), ("fusion", {"COMPONENTS": "raw:grx,raw:grx:oas"}),
     ],
 )  # fmt: skip
-def test_chi2_is_refused_before_the_run_where_the_engine_would_refuse_it_after(
-    provider, scene, tmp_path, detector, options
-):
+def test_chi2_is_refused_before_the_run_where_the_engine_refuses_it(provider, scene, tmp_path, detector, options):
     from qgis.core import QgsProcessingContext
 
     parameters = {

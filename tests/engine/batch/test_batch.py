@@ -453,6 +453,8 @@ def test_a_raster_that_crashes_a_library_takes_nothing_with_it(
         ({"task": "paint"}, UsageError, "paint"),
         ({"model": "nothing"}, ModelError, "nothing"),
         ({"enhance": False, "detector": "nothing"}, UsageError, "nothing"),
+        ({"enhance": False, "block": 5}, UsageError, "no option 'block'"),
+        ({"enhance": False, "threshold": "chi2:0.9", "detector": "qlrx"}, UsageError, "chi2 needs"),
         ({"enhance": False, "mask": "missing.tif"}, InputError, "missing.tif"),
         ({"enhance": False, "name": "all.tif"}, UsageError, r"\{name\}"),
         ({"enhance": False, "name": "../{name}.tif"}, UsageError, "no folder"),
