@@ -8,7 +8,7 @@ from typing import Any
 from .bands import candidates
 from .errors import FerdError
 from .options import EnhanceOptions
-from .pipeline import select_for_model
+from .plan import select_for_model
 from .raster import GdalSource, Source, open_source
 from .raster.gdal_setup import gdal, gdal_exceptions
 from .report import format_band_list
@@ -59,7 +59,7 @@ def _choice(source: Source, options: EnhanceOptions) -> dict[str, Any]:
         suspects = set(probe(source, usable))
         facts["suspected_dead_bands"] = format_band_list(sorted(suspects))
         alive = [number for number in usable if number not in suspects]
-        selection, model = select_for_model(source, alive, options)
+        selection, model = select_for_model(source.bands, alive, options)
     except FerdError as error:
         # A raster on which FEN cannot run is worth describing all the same.
         return {**facts, "why": str(error)}

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from .bands import BandInfo, Selection, candidates, pick_bands
+from .bands import BandInfo, Selection, candidates
 from .context import RunContext
 from .errors import InputError
 from .features import Enhancer
@@ -19,6 +19,7 @@ from .fen.store import choose_model
 from .mosaic import MosaicBackground, SharedEnhancement
 from .options import DetectOptions
 from .pipeline import store_enhanced
+from .plan import select_for_model
 from .raster import Source, open_masked
 from .raster.row_order import in_row_order
 from .scaling import ValueRange
@@ -159,8 +160,7 @@ def _selected(alive: tuple[int, ...], bands: Sequence[BandInfo], options: Detect
         )
     if not options.enhance:
         return Selection(alive, "all")
-    model = choose_model(options.model, len(alive))
-    return pick_bands(alive, model.n_bands, options.band_selection, bands, model.wavelengths, model.band_selection)
+    return select_for_model(bands, alive, options)[0]
 
 
 class LocalPasses:

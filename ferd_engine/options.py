@@ -42,7 +42,7 @@ def parse_memory(text: str) -> int:
 
 @dataclass(frozen=True)
 class EnhanceOptions:
-    """What `enhance` needs to know besides input and output."""
+    """What `enhance` needs to know besides input and output; docs/reference/python.md explains each option."""
 
     model: str | None = None
     bands: str | None = None
@@ -74,7 +74,18 @@ class EnhanceOptions:
 
     @property
     def budget_bytes(self) -> int:
+        """The memory budget of the whole run."""
         return parse_memory(self.memory)
+
+    @property
+    def cache_bytes(self) -> int:
+        """What of the budget GDAL's block cache may take: an eighth."""
+        return self.budget_bytes // 8
+
+    @property
+    def array_bytes(self) -> int:
+        """What of the budget the run's own arrays may take: all but GDAL's part."""
+        return self.budget_bytes * 7 // 8
 
     def as_metadata(self) -> dict[str, str]:
         """Return the options that shape the result as text, for the output's metadata."""
@@ -82,7 +93,7 @@ class EnhanceOptions:
         return {f"FERD_{key.upper()}": str(value) for key, value in shaping.items()}
 
 
-# These change how a run goes, never what comes out.
+# These change how a run goes, the form of its files, or what is written beside the raster; never the raster's values.
 _RUN_ONLY = {
     "memory",
     "threads",
@@ -95,7 +106,7 @@ _RUN_ONLY = {
     "connectedness",
     "min_pixels",
 }
-# These speak of what the model gets, so a run without one would ignore them.
+# These say what the model gets; a run without a model would ignore them.
 _FEN_ONLY = ("model", "band_selection", "scaling")
 _DETECTOR_OPTIONS = ("block", "components", "covariance", "mean", "inner", "outer")
 
@@ -146,11 +157,8 @@ class DetectOptions(EnhanceOptions):
         for option in ("detector", *_DETECTOR_OPTIONS):
             value, wanted = getattr(self, option), settings.get(option)
             if value not in (getattr(DetectOptions, option), wanted):
-                raise UsageError(
-                    f"The preset {name} sets the detector and its options, so {option} {value!r} has no place beside "
-                    "it: drop one of the two."
-                )
-            # A frozen object is complete when it is made, and not before.
+                raise _beside_preset(name, option, value)
+            # The way to set a field of a frozen dataclass while it is being made.
             object.__setattr__(self, option, wanted)
 
     def _check_threshold(self) -> None:
@@ -182,24 +190,24 @@ def build_options(kind: type[_Options], options: _Options | None, changes: dict[
         if name not in known:
             raise UsageError(f"There is no option {name!r}: the options are {', '.join(sorted(known))}.")
     values: dict[str, Any] = {} if options is None else {f.name: getattr(options, f.name) for f in fields(options)}
-    if changes.get("preset") in PRESETS and "detector" in changes:
-        # The object alone cannot tell the default detector from one that was asked for.
-        _refuse_other_detector(changes["preset"], changes["detector"])
+    preset = PRESETS.get(str(changes.get("preset")))
+    # The finished object could not tell the default detector from one that was asked for.
+    if preset is not None and changes.get("detector", preset.settings["detector"]) != preset.settings["detector"]:
+        raise _beside_preset(changes["preset"], "detector", changes["detector"])
     values.update({name: str(value) if isinstance(value, Path) else value for name, value in changes.items()})
     if isinstance(values.get("memory"), int):
         values["memory"] = str(values["memory"])
     return kind(**values)
 
 
-def _refuse_other_detector(preset: str, detector: str) -> None:
-    if detector != PRESETS[preset].settings["detector"]:
-        raise UsageError(
-            f"The preset {preset} sets the detector and its options, so detector {detector!r} has no place beside it: "
-            "drop one of the two."
-        )
+def _beside_preset(preset: str, option: str, value: object) -> UsageError:
+    return UsageError(
+        f"The preset {preset} sets the detector and its options, so {option} {value!r} has no place beside it: drop "
+        "one of the two."
+    )
 
 
-# The annotations that the options have, as classes and in words.
+# For each annotation that an option may have: the classes of its values, and how an error calls them.
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "str": ((str,), "text"),
     "str | None": ((str, type(None)), "text"),

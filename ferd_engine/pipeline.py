@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Callable
@@ -11,53 +10,44 @@ import numpy as np
 
 from .accelerator import open_accelerator
 from .background import BackgroundCube, background_moments
-from .bands import Selection, candidates, pick_bands
+from .bands import candidates
 from .context import RunContext
 from .cube import Cube, Float32Array, MaskedCube, ScoreSink
 from .detectors import Detector, Scene, TwoCubeDetector, make_detector, takes_background
 from .detectors.distribution import ScoreDistribution
-from .errors import InputError, UsageError
+from .errors import UsageError
 from .features import Enhancer, SourceCube
 from .fen.backend import Backend, open_backend
-from .fen.bundle import Model
-from .fen.store import choose_model, find_model
 from .mosaic import MosaicBackground, check_detector
 from .options import DetectOptions, EnhanceOptions
 from .overlap import one_behind
 from .parallel import threads
+from .plan import Plan, make_plan
 from .raster import Source
 from .raster.background import Background, open_background
-from .raster.declared import SLACK_BYTES
 from .raster.row_order import in_row_order
-from .scan import Pass, Scan, scan
+from .scan import Scan, scan
 from .statistics import Moments
 from .windows import Window
 
-# Where each pass ends as a part of the whole time, about: the progress bar's time left comes from them.
+__all__ = ["Outcome", "Plan", "make_plan", "open_enhancer", "run_detection", "run_enhancement", "store_enhanced"]
+
+# Where each pass ends, roughly, as a part of the whole run: the time left that a progress bar shows follows from these.
 _SCAN_PART = 0.1
 _SCORE_PART = 0.9
+# In a fusion the detectors on both cubes take more of the run than FEN.
+_TWO_CUBES_SCORE_PART = 0.4
 # Lower blocks would keep the threads of FEN waiting for each other.
 _LEAST_ROWS = 8
-_TWO_CUBES_SCORE_PART = 0.4
-# A range of which rare pixels make more than this is worth a warning.
-_RARE_RANGE = 0.5
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the first look at a raster settled: its bands, and the model where there is one."""
-
-    selection: Selection
-    bad: tuple[int, ...]
-    scan: Scan
-    model: Model | None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run settled, the backend that ran FEN, and how scores of normal background are distributed, if known.
+    """What a run was, once it is over.
 
-    `raw_bands` are the bands that the detector saw beside the enhanced ones, where it did.
+    `backend` describes what ran FEN, None in a run without it. `distribution` is that of the scores of normal
+    background, None where it is not known. `raw_bands` are the numbers of the raw bands that a fusion read beside the
+    enhanced ones.
     """
 
     plan: Plan
@@ -66,136 +56,15 @@ class Outcome:
     raw_bands: tuple[int, ...] = ()
 
 
-def select_bands(
-    source: Source, usable: Sequence[int], options: EnhanceOptions, *, enhance: bool
-) -> tuple[Selection, Model | None]:
-    """Return the bands that a run takes out of the usable ones, and the model that wants them."""
-    if not enhance:
-        return Selection(tuple(usable), "all"), None
-    return select_for_model(source, usable, options)
-
-
-def select_for_model(source: Source, usable: Sequence[int], options: EnhanceOptions) -> tuple[Selection, Model]:
-    """Return the model for so many usable bands, and those that it takes."""
-    model = choose_model(options.model, len(usable))
-    return pick_bands(
-        usable,
-        model.architecture.n_bands,
-        options.band_selection,
-        source.bands,
-        model.wavelengths,
-        model.band_selection,
-    ), model
-
-
-def make_plan(
-    source: Source,
-    options: EnhanceOptions,
-    *,
-    enhance: bool,
-    context: RunContext,
-    take: Pass | None = None,
-    mosaic: MosaicBackground | None = None,
-) -> Plan:
-    """Read the raster once, by `take` where it is given, and settle what the later passes do.
-
-    With the background of a mosaic, its bands, model, scaling and moments are those of the run.
-    """
-    if mosaic is not None and isinstance(options, DetectOptions):
-        return _plan_of_mosaic(source, options, mosaic, context, take)
-    usable = candidates(source.bands, options.bands)
-    if len(usable) < 2:
-        raise InputError(
-            f"Only {len(usable)} usable band is left in {source.path or 'the cube'}: anomaly detection needs a "
-            "spectrum, give a raster with more bands."
-        )
-    if not enhance:
-        _check_covariance(source, len(usable), context)
-    scanned = scan(
-        source,
-        usable,
-        lambda alive: select_bands(source, alive, options, enhance=enhance)[0].numbers,
-        scaling=options.scaling if enhance else None,
-        with_moments=not enhance,
-        context=context,
-        take=take,
-    )
-    if scanned.moments.count:
-        _check_spread(source, scanned.moments)
-    dead = set(scanned.dead)
-    alive = [number for number in usable if number not in dead]
-    selection, model = select_bands(source, alive, options, enhance=enhance)
-    if scanned.dead:
-        context.warn(f"{len(scanned.dead)} bands that are wholly nodata or constant were left out.")
-    _warn_of_scaling(scanned, context)
-    _warn_of_model(model, options, len(alive), context)
-    return Plan(selection, _bad_bands(source), scanned, model)
-
-
-def _plan_of_mosaic(
-    source: Source, options: DetectOptions, mosaic: MosaicBackground, context: RunContext, take: Pass | None
-) -> Plan:
-    """Settle what the later passes do where most of it was settled for all rasters of a mosaic."""
-    options = mosaic.options_for(source, options)
-    model = mosaic.model(options)
-    usable = candidates(source.bands, options.bands)
-    mosaic.check_bands(source, usable)
-    scanned = scan(source, usable, tuple, scaling=None, with_moments=False, context=context, take=take)
-    mosaic.check_bands(source, scanned.numbers)
-    scanned = mosaic.applied(scanned)
-    _warn_of_scaling(scanned, context)
-    if mosaic.enhancement is not None:
-        _warn_of_model(model, options, mosaic.enhancement.n_usable, context)
-    return Plan(Selection(mosaic.numbers, mosaic.method), _bad_bands(source), scanned, model)
-
-
-def _warn_of_scaling(scanned: Scan, context: RunContext) -> None:
-    if scanned.rare_range > _RARE_RANGE:
-        context.warn(
-            f"{scanned.rare_range:.0%} of the range that the scaling maps is set by fewer than 0.01 % of the pixels, "
-            "which leaves the others little contrast: look at them, or take --scaling percentile."
-        )
-
-
-def _warn_of_model(model: Model | None, options: EnhanceOptions, n_usable: int, context: RunContext) -> None:
-    if model is not None and options.model is not None and find_model(options.model).n_bands > model.n_bands:
-        context.warn(
-            f"The model {options.model} needs more than the {n_usable} usable bands: {model.name} ran instead."
-        )
-
-
-def _bad_bands(source: Source) -> tuple[int, ...]:
-    return tuple(band.number for band in source.bands if not band.good)
-
-
-def _check_covariance(source: Source, n_bands: int, context: RunContext) -> None:
-    """Refuse more bands than the memory has room for their covariance, twice: as it is summed and as it is solved."""
-    needed = 2 * 8 * n_bands * n_bands
-    if needed > context.budget_bytes + SLACK_BYTES:
-        raise InputError(
-            f"The covariance of the {n_bands} bands of {source.path or 'the cube'} needs {needed >> 20} MiB: take "
-            "fewer bands with --bands, or give a larger --memory."
-        )
-
-
-def _check_spread(source: Source, moments: Moments) -> None:
-    """Refuse values whose squares are out of float64's range, beyond some 1e150 or all within some 1e-160."""
-    variance = np.diagonal(moments.covariance())
-    if not np.isfinite(variance).all() or ((variance == 0) & (moments.minimum < moments.maximum)).any():
-        raise InputError(
-            f"The values of {source.path or 'the cube'} are so large or so close to each other that their squares are "
-            "beyond double precision: bring the bands to another unit, near 1."
-        )
-
-
 def _prepared(source: Source, options: EnhanceOptions, context: RunContext) -> Source:
-    """Return the source in an order that the passes can read within the memory budget."""
+    """Return the source, or a copy of it that the passes can read in full rows within the memory budget."""
+    # A copy is rare, so that no part of the progress is kept for it.
     with context.part(0.0, 0.0):
         return in_row_order(source, candidates(source.bands, options.bands), context)
 
 
 def open_enhancer(source: Source, plan: Plan, options: EnhanceOptions) -> tuple[Enhancer, Backend]:
-    """Return FEN over the source, ready to run."""
+    """Return FEN over the source, ready to run, and the backend that runs it."""
     if plan.model is None or plan.scan.scaling is None:
         raise ValueError("This plan was made without a model, so there is nothing to enhance with.")
     backend = open_backend(plan.model, options.backend, options.device, options.threads, options.precision)
@@ -210,7 +79,10 @@ def run_detection(
     context: RunContext,
     mosaic: MosaicBackground | None = None,
 ) -> Outcome:
-    """Score every valid pixel of the source into the sink, by the background of a mosaic where there is one."""
+    """Score every valid pixel of the source into the sink.
+
+    mosaic : the background of several rasters, which then takes the place of the source's own. Raises `FerdError`.
+    """
     detector = make_detector(options.detector, **options.detector_options())
     if mosaic is not None:
         check_detector(detector, options)
@@ -244,12 +116,12 @@ def _detect_enhanced(
     mosaic: MosaicBackground | None,
 ) -> Outcome:
     both = detector if isinstance(detector, TwoCubeDetector) else None
-    beside = both is not None and _reads_raw(both)
-    with context.part(0.0, _SCAN_PART / 2 if beside else _SCAN_PART):
+    reads_raw = both is not None and _reads_raw(both)
+    with context.part(0.0, _SCAN_PART / 2 if reads_raw else _SCAN_PART):
         plan = make_plan(source, options, enhance=True, context=context, mosaic=mosaic)
     raw: Scene | None = None
     raw_bands: tuple[int, ...] = ()
-    if beside:
+    if reads_raw:
         with context.part(_SCAN_PART / 2, _SCAN_PART):
             found = _scan_raw(source, options, context)
         raw_bands = found.numbers
@@ -260,7 +132,7 @@ def _detect_enhanced(
     enhancer, backend = open_enhancer(source, plan, options)
     n_bands = len(plan.selection.numbers)
     enhanced = context.scratch_cube(source.n_rows, source.n_cols, n_bands)
-    score_part = _TWO_CUBES_SCORE_PART if beside else _SCORE_PART
+    score_part = _TWO_CUBES_SCORE_PART if reads_raw else _SCORE_PART
     try:
         with context.part(_SCAN_PART, score_part):
             moments = plan.scan.moments if mosaic is not None else Moments(n_bands, context.accelerator)
@@ -302,8 +174,12 @@ def _scan_raw(source: Source, options: EnhanceOptions, context: RunContext) -> S
 def store_enhanced(
     enhancer: Enhancer, store: Callable[[Window, Float32Array], None], moments: Moments | None, context: RunContext
 ) -> None:
-    """Run FEN once over the image into `store`, NaN where invalid; add the enhanced pixels to the moments, if any."""
-    # The scratch cube takes rows as they come.
+    """Run FEN once over the image, and give each enhanced block to `store`, NaN where a pixel is invalid.
+
+    store : takes a window and values (rows, cols, bands) float32, in a thread of its own. moments : the valid enhanced
+    pixels are added to them, where they are given.
+    """
+    # Nothing is needed beside a block: the scratch cube stores its rows as they are.
     with (
         threads(),
         closing(enhancer.run(context, bytes_per_value=0, least_rows=_LEAST_ROWS)) as blocks,
@@ -325,15 +201,16 @@ def store_enhanced(
 def run_enhancement(
     source: Source, options: EnhanceOptions, open_sink: Callable[[Plan, int], ScoreSink], context: RunContext
 ) -> Outcome:
-    """Enhance every valid pixel of the source; `open_sink(plan, block_rows)` is asked for the sink once both are known.
+    """Enhance every valid pixel of the source into a sink.
 
-    The sink takes values (rows, cols, bands), NaN where invalid.
+    open_sink : called once, with the plan and the height of the blocks, when both are known; the sink that it returns
+    takes values (rows, cols, bands) float32, NaN where a pixel is invalid. Raises `FerdError`.
     """
     source = _prepared(source, options, context)
     with context.part(0.0, _SCAN_PART):
         plan = make_plan(source, options, enhance=True, context=context)
     enhancer, backend = open_enhancer(source, plan, options)
-    # Beside each value of a block: its copies in the order of the output.
+    # The writer makes two float32 copies of a block: one in the order of the bands, one with nodata for NaN.
     bytes_per_value = 8
     sink = open_sink(plan, enhancer.shape(context, bytes_per_value)[0])
     with (

@@ -1,20 +1,30 @@
-"""What a run tells about itself: for the log, `--json` and the output's metadata."""
+"""What a run tells about itself: for the log, `--json` and the output's metadata. Band numbers count from 1."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+from .options import DetectOptions, EnhanceOptions
+
+if TYPE_CHECKING:
+    from .decisions import Decision
+    from .pipeline import Outcome
+    from .raster import Source
 
 
 @dataclass(frozen=True)
 class RunReport:
     """One finished run.
 
-    Band numbers count from 1. `threshold` is the score, `n_anomalies` the number of pixels above it and `n_objects`
-    that of the polygons; each is None where it was not asked for.
+    `output` is the score raster or enhanced cube, `files` are all files that were written. `threshold` is the score,
+    `n_anomalies` the number of pixels above it and `n_objects` that of the polygons; each is None where it was not
+    asked for. `model`, `scaling` (the values that become -0.1 and 0.1) and `backend` are None without enhancement.
     """
 
     output: str
@@ -66,6 +76,76 @@ class RunReport:
         facts.append(f"Memory: budget {self.memory_budget_bytes / 2**20:.0f} MiB, process peak {peak}")
         facts.append(f"Done in {self.seconds:.1f} s: {self.output}")
         return facts
+
+
+def output_metadata(
+    source: Source,
+    settings: EnhanceOptions,
+    outcome: Outcome,
+    warnings: Sequence[str],
+    decision: Decision | None,
+) -> dict[str, str]:
+    """Return what a score raster or enhanced cube says in its metadata of how it was made."""
+    plan = outcome.plan
+    metadata = {
+        "FERD_VERSION": __version__,
+        "FERD_INPUT": Path(source.path).name,
+        **settings.as_metadata(),
+        "FERD_BANDS": format_band_list(plan.selection.numbers),
+        "FERD_BAND_SELECTION": plan.selection.method,
+    }
+    if outcome.raw_bands:
+        metadata["FERD_RAW_BANDS"] = format_band_list(outcome.raw_bands)
+    metadata["FERD_VALID_PIXELS"] = str(plan.scan.n_valid)
+    if plan.model is not None:
+        metadata.update(FERD_MODEL=plan.model.name, FERD_MODEL_SHA256=plan.model.sha256)
+    if warnings:
+        metadata["FERD_WARNINGS"] = " ".join(warnings)
+    if plan.scan.scaling is not None:
+        metadata["FERD_SCALING_RANGE"] = f"{plan.scan.scaling.low!r} {plan.scan.scaling.high!r}"
+    if outcome.distribution is not None:
+        metadata[outcome.distribution.METADATA_KEY] = outcome.distribution.to_text()
+    if decision is not None:
+        metadata["FERD_THRESHOLD_SCORE"] = repr(decision.threshold)
+    return metadata
+
+
+def run_report(
+    output: str,
+    files: tuple[str, ...],
+    seconds: float,
+    source: Source,
+    settings: EnhanceOptions,
+    outcome: Outcome,
+    warnings: Sequence[str],
+    decision: Decision | None,
+) -> RunReport:
+    """Return the report of a run whose files are in their places."""
+    plan, scaling = outcome.plan, outcome.plan.scan.scaling
+    return RunReport(
+        output=output,
+        files=files,
+        seconds=seconds,
+        rows=source.n_rows,
+        cols=source.n_cols,
+        bands=len(plan.selection.numbers),
+        bands_used=format_band_list(plan.selection.numbers),
+        band_selection=plan.selection.method,
+        bad_bands=format_band_list(plan.bad),
+        dead_bands=format_band_list(plan.scan.dead),
+        valid_pixels=plan.scan.n_valid,
+        model=None if plan.model is None else plan.model.name,
+        model_trained=None if plan.model is None else plan.model.trained,
+        scaling=None if scaling is None else (scaling.low, scaling.high),
+        detector=settings.detector if isinstance(settings, DetectOptions) else None,
+        threshold=None if decision is None else decision.threshold,
+        n_anomalies=None if decision is None else decision.n_anomalies,
+        n_objects=None if decision is None else decision.n_objects,
+        backend=outcome.backend,
+        memory_budget_bytes=settings.budget_bytes,
+        peak_memory_bytes=peak_memory_bytes(),
+        warnings=tuple(warnings),
+    )
 
 
 def format_band_list(numbers: Iterable[int]) -> str:

@@ -11,7 +11,6 @@ from typing import Any, Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._version import __version__
 from .bands import BandInfo
 from .context import RunContext
 from .cube import Float32Array, ScoreSink
@@ -24,21 +23,18 @@ from .mosaic import FILE_SUFFIX, MosaicBackground, check_detector, names_of
 from .mosaic_passes import mosaic_background
 from .options import DetectOptions, EnhanceOptions, build_options
 from .outputs import OutputFolder, commit_all
-from .pipeline import Outcome, Plan, run_detection, run_enhancement
+from .pipeline import Outcome, run_detection, run_enhancement
+from .plan import Plan
 from .progress import Progress, SilentProgress
 from .raster import ArraySource, Source, open_source
 from .raster.declared import SLACK_BYTES
 from .raster.gdal_setup import bounded_cache
 from .raster.masked_source import with_mask
 from .raster.writer import RasterSpec, RasterWriter
-from .report import RunReport, format_band_list, peak_memory_bytes
+from .report import RunReport, output_metadata, run_report
 from .threads import limited_threads
 from .threshold import check_threshold
-from .threshold_raster import describe_distribution
 from .windows import Window
-
-# GDAL's block cache may take this part of the memory budget.
-_CACHE_PART = 8
 
 
 def detect_raster(
@@ -216,7 +212,7 @@ def _run(
     with _closing(source, settings) as source:
         folder = OutputFolder(output, overwrite=settings.overwrite, inputs=_inputs(source, settings))
         context = _context(settings, progress, held_bytes)
-        with bounded_cache(settings.budget_bytes // _CACHE_PART), limited_threads(settings.threads), folder:
+        with bounded_cache(settings.cache_bytes), limited_threads(settings.threads), folder:
             context.scratch_folder = folder.folder
             with closing(context):
                 yield source, folder, context
@@ -254,11 +250,10 @@ def _closing(source: Source, settings: EnhanceOptions) -> Iterator[Source]:
 
 
 def _context(settings: EnhanceOptions, progress: Progress | None, held_bytes: int = 0) -> RunContext:
-    budget = settings.budget_bytes * (_CACHE_PART - 1) // _CACHE_PART
-    # What an input that is held as a whole takes, the libraries' own share of it aside.
-    return RunContext(
-        budget_bytes=budget, held_bytes=max(held_bytes - SLACK_BYTES, 0), progress=progress or SilentProgress()
-    )
+    """Return the context of a run; `held_bytes` is what an input takes that is in memory as a whole."""
+    # `SLACK_BYTES` of such an input may come on top of the budget, see `declared`.
+    beyond_slack = max(held_bytes - SLACK_BYTES, 0)
+    return RunContext(settings.array_bytes, progress or SilentProgress(), held_bytes=beyond_slack)
 
 
 def _array_source(cube: ArrayLike, settings: EnhanceOptions) -> Source:
@@ -283,49 +278,9 @@ def _finish(
     decision: Decision | None = None,
     extra: DecisionOutputs | None = None,
 ) -> RunReport:
-    """Describe the run in the output, put the output in its place and report."""
-    plan = outcome.plan
-    numbers = plan.selection.numbers
-    metadata = {
-        "FERD_VERSION": __version__,
-        "FERD_INPUT": Path(source.path).name,
-        **settings.as_metadata(),
-        "FERD_BANDS": format_band_list(numbers),
-        "FERD_BAND_SELECTION": plan.selection.method,
-        **({} if not outcome.raw_bands else {"FERD_RAW_BANDS": format_band_list(outcome.raw_bands)}),
-        "FERD_VALID_PIXELS": str(plan.scan.n_valid),
-        **({} if plan.model is None else {"FERD_MODEL": plan.model.name, "FERD_MODEL_SHA256": plan.model.sha256}),
-        **({} if not context.warnings else {"FERD_WARNINGS": " ".join(context.warnings)}),
-    }
-    if plan.scan.scaling is not None:
-        metadata["FERD_SCALING_RANGE"] = f"{plan.scan.scaling.low!r} {plan.scan.scaling.high!r}"
-    metadata.update(describe_distribution(outcome.distribution))
-    if decision is not None:
-        metadata["FERD_THRESHOLD_SCORE"] = repr(decision.threshold)
-    writer.add_metadata(metadata)
+    """Describe the run in the output, put all outputs in their places and report."""
+    writer.add_metadata(output_metadata(source, settings, outcome, context.warnings, decision))
     finished = writer.finish()
     files = commit_all([*(() if extra is None else extra.finished), (folder, finished)])
-    return RunReport(
-        output=str(folder.path),
-        files=files,
-        seconds=round(time.perf_counter() - started, 3),
-        rows=source.n_rows,
-        cols=source.n_cols,
-        bands=len(numbers),
-        bands_used=format_band_list(numbers),
-        band_selection=plan.selection.method,
-        bad_bands=format_band_list(plan.bad),
-        dead_bands=format_band_list(plan.scan.dead),
-        valid_pixels=plan.scan.n_valid,
-        model=None if plan.model is None else plan.model.name,
-        model_trained=None if plan.model is None else plan.model.trained,
-        scaling=None if plan.scan.scaling is None else (plan.scan.scaling.low, plan.scan.scaling.high),
-        detector=settings.detector if isinstance(settings, DetectOptions) else None,
-        threshold=None if decision is None else decision.threshold,
-        n_anomalies=None if decision is None else decision.n_anomalies,
-        n_objects=None if decision is None else decision.n_objects,
-        backend=outcome.backend,
-        memory_budget_bytes=settings.budget_bytes,
-        peak_memory_bytes=peak_memory_bytes(),
-        warnings=tuple(context.warnings),
-    )
+    seconds = round(time.perf_counter() - started, 3)
+    return run_report(str(folder.path), files, seconds, source, settings, outcome, context.warnings, decision)

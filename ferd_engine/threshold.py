@@ -12,7 +12,7 @@ from .cube import Float32Array
 from .detectors import Detector, knows_distribution
 from .detectors.distribution import ScoreDistribution
 from .errors import InputError, UsageError
-from .selection import kth_smallest
+from .order_statistics import kth_smallest
 from .statistics import Float64Array
 from .threshold_rule import ThresholdRule, parse_threshold
 

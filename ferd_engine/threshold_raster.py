@@ -26,8 +26,6 @@ from .windows import tiles
 _WINDOW_PIXELS = 1 << 20
 # Reading the scores takes this part of the run.
 _READ_PART = 0.3
-# What a detector's run writes into its score raster, where chi2 thresholds are known for it.
-DISTRIBUTION_KEY = "FERD_SCORE_DISTRIBUTION"
 
 
 @dataclass(frozen=True)
@@ -125,21 +123,11 @@ def threshold_raster(
     )
 
 
-def describe_distribution(distribution: ScoreDistribution | None) -> dict[str, str]:
-    """Return what a score raster's metadata keep of the distribution of its scores."""
-    if distribution is None:
-        return {}
-    return {DISTRIBUTION_KEY: json.dumps([distribution.n_dims, distribution.n_pixels])}
-
-
 def _distribution(path: str) -> ScoreDistribution | None:
+    """Return how the scores of normal background are distributed, where the run that made the raster wrote it there."""
     with gdal_exceptions():
-        text = gdal.OpenEx(path, gdal.OF_RASTER).GetMetadataItem(DISTRIBUTION_KEY)
-    try:
-        n_dims, n_pixels = json.loads(text or "null")
-        return ScoreDistribution(int(n_dims), None if n_pixels is None else int(n_pixels))
-    except (TypeError, ValueError):
-        return None
+        text = gdal.OpenEx(path, gdal.OF_RASTER).GetMetadataItem(ScoreDistribution.METADATA_KEY)
+    return ScoreDistribution.from_text(text or "")
 
 
 def _open_scores(path: str) -> Source:

@@ -40,7 +40,7 @@ def with_background(
     place = records.state_folder / f"background-{_key(paths, settings)}{FILE_SUFFIX}"
     if not place.exists():
         with tempfile.TemporaryDirectory(prefix="background-", dir=records.state_folder) as scratch:
-            context = RunContext(settings.budget_bytes * 7 // 8, progress, Path(scratch))
+            context = RunContext(settings.array_bytes, progress, Path(scratch))
             with closing(context), limited_threads(settings.threads):
                 if settings.scheduler is None:
                     found = mosaic_background(paths, settings, context)

@@ -12,8 +12,8 @@ from scipy.stats import chi2
 from ..context import RunContext
 from ..cube import Cube, ScratchCube
 from ..errors import UsageError
+from ..order_statistics import kth_smallest
 from ..progress import ProgressSpan
-from ..selection import kth_smallest
 from ..statistics import Float64Array, Moments
 from ..windows import Window
 from .blocks import blocks, score_valid

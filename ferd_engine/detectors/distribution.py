@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import ClassVar
 
 from scipy.stats import chi2, f
 
@@ -17,8 +19,24 @@ class ScoreDistribution:
     Analysis", 3rd edition, theorem 5.2.2 with the factor 1 + 1 / n for a pixel beside a mean).
     """
 
+    # Where a score raster keeps `to_text`, so that a chi2 threshold can be found for it later.
+    METADATA_KEY: ClassVar[str] = "FERD_SCORE_DISTRIBUTION"
+
     n_dims: int
     n_pixels: int | None = None
+
+    def to_text(self) -> str:
+        """Return it as text, for `from_text`."""
+        return json.dumps([self.n_dims, self.n_pixels])
+
+    @classmethod
+    def from_text(cls, text: str) -> ScoreDistribution | None:
+        """Return the distribution that `to_text` wrote; None for any other text."""
+        try:
+            n_dims, n_pixels = json.loads(text)
+            return cls(int(n_dims), None if n_pixels is None else int(n_pixels))
+        except (TypeError, ValueError):
+            return None
 
     def quantile(self, probability: float) -> float:
         """Return the score that a background pixel stays below with this probability."""

@@ -15,7 +15,7 @@ from ferd_engine.features import Enhancer, SourceCube
 from ferd_engine.fen.backend import Backend, open_backend
 from ferd_engine.fen.bundle import Model
 from ferd_engine.options import EnhanceOptions
-from ferd_engine.pipeline import make_plan
+from ferd_engine.plan import make_plan
 from ferd_engine.raster import ArraySource
 from ferd_engine.windows import Window, tiles
 

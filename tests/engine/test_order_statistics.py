@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from ferd_engine.selection import kth_smallest
+from ferd_engine.order_statistics import kth_smallest
 
 
 @given(
