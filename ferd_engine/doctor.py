@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ._version import __version__
+from .threads import available_threads
 
 logger = logging.getLogger("ferd")
 
@@ -54,7 +55,7 @@ def examine() -> dict[str, Any]:
         **_examine_gdal(),
         "packages": {name: _version(name) for name in OPTIONAL_PACKAGES},
         "blas": blas,
-        "cores": _cores(),
+        "cores": available_threads(),
         "memory_bytes": _memory_bytes(),
         "backends": {"numpy": {"available": True, "gflops": numpy_gflops}, "torch": _examine_torch()},
         "models": _examine_models(),
@@ -174,13 +175,6 @@ def _gflops(product: Callable[[], object]) -> float:
         product()
         seconds.append(time.perf_counter() - start)
     return round(2 * _GEMM_SIZE**3 / max(min(seconds[1:]), 1e-9) / 1e9, 1)
-
-
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_bytes() -> int | None:

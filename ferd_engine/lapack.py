@@ -1,10 +1,9 @@
 """Float64 BLAS and LAPACK routines on row-major arrays, in place and without the interpreter lock.
 
-scipy's wrappers hold the lock, and a BLAS's own threads gain little on matrices of a few hundred rows. scipy publishes
-the addresses of its routines in `scipy.linalg.cython_blas` and `cython_lapack` for compiled callers; ctypes calls them
-and releases the lock, so that Python threads work on different matrices at once. Where an address cannot be used,
-scipy's wrappers do the same one at a time. numpy's own products are not used beside them: inside QGIS on Linux another
-library answers for numpy's BLAS, a slow one.
+scipy's wrappers hold the lock, and a BLAS's own threads gain little on matrices of a few hundred rows. So the routines
+are called at their addresses (`published`), and Python threads work on different matrices at once. Where an address
+cannot be used, scipy's wrappers do the same one at a time. numpy's own products are not used beside them: inside QGIS
+on Linux another library answers for numpy's BLAS, a slow one.
 
 A symmetric matrix is given by its upper triangle in row-major order (Fortran's lower one); what lies below the diagonal
 is neither read nor written. Arrays are C-contiguous float64. Most routines take stacks, (..., rows, cols), too: one
@@ -15,42 +14,23 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable
 from functools import cache
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, cython_blas, cython_lapack, lapack
 
+from .published import published_routine
+
 Float64Array = NDArray[np.float64]
-Routine = Callable[..., None]
 
-
-def published(module: ModuleType, name: str, kinds: str) -> Routine | None:
-    """Return a routine that takes addresses, or None where its signature is not `kinds` (char, int, double)."""
-    capsule = getattr(module, "__pyx_capi__", {}).get(name)
-    if capsule is None:
-        return None
-    get_name, get_pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
-    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    # The capsule's name is the routine's C signature. A BLAS of 64-bit integers or another order is not called.
-    signature: bytes = get_name(capsule)
-    types = [part.strip() for part in signature.decode().partition("(")[2].rstrip(")").split(",")]
-    found = "".join({"char *": "c", "int *": "i"}.get(kind, "d" if kind.endswith("_d *") else "?") for kind in types)
-    if found != kinds:
-        return None
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(kinds))(get_pointer(capsule, signature))
-
-
-_syrk = published(cython_blas, "dsyrk", "cciiddiddi")
-_syr2k = published(cython_blas, "dsyr2k", "cciiddididdi")
-_trmm = published(cython_blas, "dtrmm", "cccciiddidi")
-_trsm = published(cython_blas, "dtrsm", "cccciiddidi")
-_potrf = published(cython_lapack, "dpotrf", "cidii")
-_gemm = published(cython_blas, "dgemm", "cciiiddididdi")
-_gemv = published(cython_blas, "dgemv", "ciiddididdi")
+_syrk = published_routine(cython_blas, "dsyrk", "cciiddiddi")
+_syr2k = published_routine(cython_blas, "dsyr2k", "cciiddididdi")
+_trmm = published_routine(cython_blas, "dtrmm", "cccciiddidi")
+_trsm = published_routine(cython_blas, "dtrsm", "cccciiddidi")
+_potrf = published_routine(cython_lapack, "dpotrf", "cidii")
+_gemm = published_routine(cython_blas, "dgemm", "cciiiddididdi")
+_gemv = published_routine(cython_blas, "dgemv", "ciiddididdi")
 
 # BLAS takes every argument by address; these live as long as the program.
 _letters = {letter: ctypes.c_char(letter.encode()) for letter in "LNT"}

@@ -145,7 +145,7 @@ def _new_scratch(folder: Path) -> tuple[Path, IO[bytes]]:
         scratch = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
         try:
             lock = _locked(scratch / _LOCK)
-            if _is_at(lock, scratch / _LOCK):
+            if is_at(lock, scratch / _LOCK):
                 return scratch, lock
             lock.close()
         except (FileNotFoundError, BlockingIOError):
@@ -154,7 +154,7 @@ def _new_scratch(folder: Path) -> tuple[Path, IO[bytes]]:
                 raise
 
 
-def _is_at(file: IO[bytes], path: Path) -> bool:
+def is_at(file: IO[bytes], path: Path) -> bool:
     """Say whether an open file is still the one of this name: another run may have removed it before it was locked."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())

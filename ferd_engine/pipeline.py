@@ -13,16 +13,15 @@ from .background import BackgroundCube, background_moments
 from .bands import candidates
 from .context import RunContext
 from .cube import Cube, Float32Array, MaskedCube, ScoreSink
-from .detectors import Detector, Scene, TwoCubeDetector, make_detector, takes_background
+from .detectors import Detector, Scene, TwoCubeDetector
 from .detectors.distribution import ScoreDistribution
-from .errors import UsageError
 from .features import Enhancer, SourceCube
 from .fen.backend import Backend, open_backend
-from .mosaic import MosaicBackground, check_detector
+from .mosaic import MosaicBackground
 from .options import DetectOptions, EnhanceOptions
 from .overlap import one_behind
 from .parallel import threads
-from .plan import Plan, make_plan
+from .plan import Plan, detector_of, make_plan
 from .raster import Source
 from .raster.background import Background, open_background
 from .raster.row_order import in_row_order
@@ -83,14 +82,7 @@ def run_detection(
 
     mosaic : the background of several rasters, which then takes the place of the source's own. Raises `FerdError`.
     """
-    detector = make_detector(options.detector, **options.detector_options())
-    if mosaic is not None:
-        check_detector(detector, options)
-    if options.background is not None and not takes_background(detector):
-        raise UsageError(
-            f"The detector {options.detector!r} with these options takes its background from around each pixel, so a "
-            "background of the image is of no use to it: drop it, or leave pixels out altogether with --mask."
-        )
+    detector = detector_of(options)
     context.accelerator = context.accelerator or open_accelerator(options.backend, options.device)
     with ExitStack() as opened:
         flags = None
@@ -116,7 +108,7 @@ def _detect_enhanced(
     mosaic: MosaicBackground | None,
 ) -> Outcome:
     both = detector if isinstance(detector, TwoCubeDetector) else None
-    reads_raw = both is not None and _reads_raw(both)
+    reads_raw = both is not None and both.reads("raw")
     with context.part(0.0, _SCAN_PART / 2 if reads_raw else _SCAN_PART):
         plan = make_plan(source, options, enhance=True, context=context, mosaic=mosaic)
     raw: Scene | None = None
@@ -156,13 +148,6 @@ def _scene(cube: Cube, moments: Moments, flags: Background | None, context: RunC
     flagged = BackgroundCube(cube, flags)
     with context.part(0.0, 0.0):
         return Scene(flagged, background_moments(flagged, context))
-
-
-def _reads_raw(detector: TwoCubeDetector) -> bool:
-    """Say whether the detector looks at the raw bands beside the enhanced ones; refuse one that needs no FEN at all."""
-    if not detector.reads("fen"):
-        raise UsageError("No component of the fusion reads the enhanced cube: switch the enhancement off.")
-    return detector.reads("raw")
 
 
 def _scan_raw(source: Source, options: EnhanceOptions, context: RunContext) -> Scan:

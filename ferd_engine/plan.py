@@ -1,4 +1,4 @@
-"""What is settled before the first block is enhanced or scored: bands, model, scaling and moments."""
+"""What is settled before the first block is enhanced or scored: detector, bands, model, scaling and moments."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import numpy as np
 
 from .bands import BandInfo, Selection, candidates, pick_bands
 from .context import RunContext
-from .errors import InputError
+from .detectors import Detector, TwoCubeDetector, make_detector, takes_background
+from .errors import InputError, UsageError
 from .fen.bundle import Model
 from .fen.store import choose_model, find_model
-from .mosaic import MosaicBackground
+from .mosaic import MosaicBackground, check_detector
 from .options import DetectOptions, EnhanceOptions
 from .raster import Source
 from .raster.declared import SLACK_BYTES
 from .scan import Pass, Scan, scan
 from .statistics import Moments
+from .threshold import check_threshold
 
 # Warn where the most extreme pixels alone make up more than this part of the range that FEN's scaling maps.
 _RARE_RANGE = 0.5
@@ -34,6 +36,25 @@ class Plan:
     bad: tuple[int, ...]
     scan: Scan
     model: Model | None
+
+
+def detector_of(options: DetectOptions) -> Detector:
+    """Return the detector of a run; raises `UsageError` where the detector and other options do not go together.
+
+    Only the options are looked at, so that such a run is refused before anything is opened.
+    """
+    detector = make_detector(options.detector, **options.detector_options())
+    check_threshold(options.threshold, detector)
+    if options.background_of is not None:
+        check_detector(detector, options)
+    if options.background is not None and not takes_background(detector):
+        raise UsageError(
+            f"The detector {options.detector!r} with these options takes its background from around each pixel, so a "
+            "background of the image is of no use to it: drop it, or leave pixels out altogether with --mask."
+        )
+    if options.enhance and isinstance(detector, TwoCubeDetector) and not detector.reads("fen"):
+        raise UsageError("No component of the fusion reads the enhanced cube: switch the enhancement off.")
+    return detector
 
 
 def select_for_model(

@@ -15,16 +15,16 @@ from .bands import BandInfo
 from .context import RunContext
 from .cube import Float32Array, ScoreSink
 from .decisions import Decision, DecisionOutputs, KeptScores
-from .detectors import detector_info, make_detector
+from .detectors import detector_info
 from .errors import RunError, UsageError
 from .fen.bundle import Model
 from .fen.store import find_model
-from .mosaic import FILE_SUFFIX, MosaicBackground, check_detector, names_of
+from .mosaic import FILE_SUFFIX, MosaicBackground, names_of
 from .mosaic_passes import mosaic_background
 from .options import DetectOptions, EnhanceOptions, build_options
 from .outputs import OutputFolder, commit_all
 from .pipeline import Outcome, run_detection, run_enhancement
-from .plan import Plan
+from .plan import Plan, detector_of
 from .progress import Progress, SilentProgress
 from .raster import ArraySource, Source, open_source
 from .raster.declared import SLACK_BYTES
@@ -33,7 +33,6 @@ from .raster.masked_source import with_mask
 from .raster.writer import RasterSpec, RasterWriter
 from .report import RunReport, output_metadata, run_report
 from .threads import limited_threads
-from .threshold import check_threshold
 from .windows import Window
 
 
@@ -54,7 +53,7 @@ def detect_raster(
     Raises `FerdError` with one sentence; the output is then absent, or the earlier one unchanged.
     """
     settings = build_options(DetectOptions, options, changes)
-    check_threshold(settings.threshold, make_detector(settings.detector, **settings.detector_options()))
+    detector_of(settings)
     info = detector_info(settings.detector)
     with _run(str(input), str(output), settings, progress) as (source, folder, context):
         started = time.perf_counter()
@@ -120,7 +119,6 @@ def _detected(
     others: list[str] = []
     mosaic = None
     if settings.background_of is not None:
-        check_detector(make_detector(settings.detector, **settings.detector_options()), settings)
         if settings.background_of.endswith(FILE_SUFFIX):
             mosaic = MosaicBackground.load(settings.background_of)
         else:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from .._version import __version__
 from ..context import RunContext
-from ..detectors import make_detector
 from ..fen.bundle import card_of
 from ..fen.store import model_family
-from ..mosaic import FILE_SUFFIX, check_detector, names_of
+from ..mosaic import FILE_SUFFIX, names_of
 from ..mosaic_passes import mosaic_background
 from ..options import DetectOptions, EnhanceOptions
 from ..progress import Progress
@@ -33,7 +32,6 @@ def with_background(
     """
     if not isinstance(settings, DetectOptions) or settings.background_of is None:
         return settings
-    check_detector(make_detector(settings.detector, **settings.detector_options()), settings)
     if settings.background_of.endswith(FILE_SUFFIX):
         return settings
     paths = names_of(settings.background_of, records.folder, [] if settings.mask is None else [settings.mask])

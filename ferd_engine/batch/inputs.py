@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..errors import InputError, OutputError, UsageError
-from ..raster.address import gdal_name
+from ..raster.address import gdal_name, is_plain_path
 from ..raster.source import path_exists
 
 # What a folder is searched for; anything else in it needs a pattern. `--pattern` and lists take whatever GDAL opens.
@@ -139,9 +139,10 @@ def _list_lines(source: str) -> list[str]:
 def _absolute(path: str) -> str:
     """Return a path that does not depend on the current folder; names that only GDAL understands stay as they are."""
     path = gdal_name(path)
-    if path.startswith("/vsi") or (":" in path[2:] and not path_exists(path)):
-        return path
-    return os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps the dots
+    # A file's own name may hold a colon, too, where it is there under that name.
+    if is_plain_path(path) or (not path.startswith("/vsi") and path_exists(path)):
+        return os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps the dots
+    return path
 
 
 def _key(path: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import OutputError
+from ..outputs import is_at
 
 if sys.platform == "win32":
     import msvcrt
@@ -58,7 +59,7 @@ def _open_locked(path: Path) -> IO[bytes] | None:
         except OSError:
             file.close()
             raise
-        if _is_at(file, path):
+        if is_at(file, path):
             file.truncate(0)
             file.write(f"process {os.getpid()} on {platform.node()}".encode())
             file.flush()
@@ -74,13 +75,6 @@ def _lock(file: IO[bytes]) -> None:
         file.seek(0)
     else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _is_at(file: IO[bytes], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _holder(path: Path) -> str:

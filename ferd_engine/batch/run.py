@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ..detectors import make_detector
 from ..errors import InputError, UsageError
 from ..options import DetectOptions, EnhanceOptions, build_options
+from ..plan import detector_of
 from ..progress import Progress, SilentProgress
+from ..raster.address import is_plain_path
 from ..raster.source import path_exists
 from ..scale.start import check_packages
-from ..threshold import check_threshold
 from .background import with_background
 from .inputs import find_inputs
 from .isolated import Worker
 from .jobs import TASKS, JobRunner, run_job
+from .names import Namer
 from .order import Listener, one_by_one, several_at_once, work
-from .plan import Namer
 from .records import RecordFolder
 from .report import BatchReport
 from .signature import fingerprint
@@ -98,11 +98,11 @@ def run_batch(
 def _check(settings: EnhanceOptions) -> None:
     """Refuse at once what would make every raster fail."""
     if isinstance(settings, DetectOptions):
-        check_threshold(settings.threshold, make_detector(settings.detector, **settings.detector_options()))
+        detector_of(settings)
     if settings.scheduler is not None:
         check_packages()
     for path in _other_inputs(settings):
-        if not path.startswith("/vsi") and ":" not in path[2:] and not path_exists(path):
+        if is_plain_path(path) and not path_exists(path):
             raise InputError(f"There is no file {path}: check the path.")
 
 

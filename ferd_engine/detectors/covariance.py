@@ -18,7 +18,7 @@ from ..statistics import Float64Array, Moments
 from ..windows import Window
 from .blocks import blocks, score_valid
 from .gross import without_gross
-from .mahalanobis import Mahalanobis, mahalanobis, tell_uncertain
+from .mahalanobis import Mahalanobis, tell_uncertain
 from .shrinkage import ledoit_wolf, oas
 
 COVARIANCES = "empirical, ledoit-wolf, oas, pca:K or trimmed:P"
@@ -59,7 +59,7 @@ def passes(option: Covariance) -> int:
     return {"ledoit-wolf": 1, "trimmed": 2}.get(option.kind, 0)
 
 
-def background(option: Covariance, cube: Cube, moments: Moments, context: RunContext) -> Mahalanobis:
+def background_distance(option: Covariance, cube: Cube, moments: Moments, context: RunContext) -> Mahalanobis:
     """Return the distance to the pixels that `moments` saw, all valid ones of `cube`.
 
     empirical : covariance with N - 1. ledoit-wolf, oas : `shrinkage`, on the covariance with N, in the cube's units.
@@ -144,7 +144,9 @@ def _trimmed(cube: Cube, moments: Moments, left_out: float, context: RunContext)
     # Bands that others determine add no degree of freedom.
     rank = max(first.rank, 1)
     consistency = (1.0 - left_out) / chi2.cdf(chi2.ppf(1.0 - left_out, rank), rank + 2)
-    return mahalanobis(rest, context, factor=float(consistency))
+    distance = Mahalanobis(rest.mean, float(consistency) * rest.covariance())
+    tell_uncertain(distance, rest, context)
+    return distance
 
 
 def _blocks(cube: Cube, context: RunContext) -> Iterator[Window]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..context import RunContext
 from ..cube import BoolArray, Cube, Float32Array, ScoreSink
-from ..errors import InputError, RunError
+from ..errors import RunError
 from ..lapack import cholesky, combinations, solve_rows
 from ..parallel import threads
 from ..progress import ProgressSpan
@@ -17,7 +17,7 @@ from ..statistics import Float64Array, Moments
 from ..windows import Window, shifted, tiles
 from .distribution import ScoreDistribution
 from .metric import NOT_DEFINITE
-from .registry import DetectorInfo
+from .registry import DetectorInfo, require_pixels
 from .ring_tiles import ring_tiles
 from .rings import DualWindow
 from .shared_grams import SharedGram, group_side, ring_runs
@@ -59,8 +59,7 @@ class Crd:
 
     def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores, as `Detector.score` says; reads the cube once, and the border of each tile again."""
-        if moments.count == 0:
-            raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
+        require_pixels(moments)
         rings, image = self._rings(), (cube.n_rows, cube.n_cols)
         n_pixels = rings.n_pixels(*image)
         low, high = float(moments.minimum.min()), float(moments.maximum.max())

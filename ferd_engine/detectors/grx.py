@@ -8,15 +8,15 @@ from typing import ClassVar
 
 from ..context import RunContext
 from ..cube import Cube, ScoreSink, background_of
-from ..errors import InputError, UsageError
+from ..errors import UsageError
 from ..overlap import one_ahead
 from ..progress import ProgressSpan
 from ..statistics import Moments
 from .blocks import blocks, score_valid
-from .covariance import background, parse_covariance, passes
+from .covariance import background_distance, parse_covariance, passes
 from .distribution import ScoreDistribution
 from .local_mean import OUTER_PX, score_local_mean
-from .registry import DetectorInfo
+from .registry import DetectorInfo, require_pixels
 from .rings import DualWindow
 
 MEANS = ("global", "local")
@@ -35,7 +35,7 @@ class Grx:
     Parameters
     ----------
     covariance
-        empirical (N - 1 in the denominator), ledoit-wolf, oas, pca:K or trimmed:P, as `covariance.background` has them.
+        empirical (N - 1 in the denominator), ledoit-wolf, oas, pca:K or trimmed:P, see `background_distance`.
     mean
         global, or local: the mean of the window around the pixel, `local_mean`, in place of the whole image's.
     outer
@@ -68,12 +68,11 @@ class Grx:
 
     def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores, as `Detector.score` says; reads the cube once, and before that `passes` times."""
-        if moments.count == 0:
-            raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
+        require_pixels(moments)
         option = parse_covariance(self.covariance)
         start = passes(option) / (passes(option) + 1)
         with context.part(0.0, start):
-            distance = background(option, background_of(cube), moments, context)
+            distance = background_distance(option, background_of(cube), moments, context)
         progress = ProgressSpan(context.progress, start, 1.0)
         if self.mean == "local":
             score_local_mean(cube, distance, self._side, sink, context, progress)

@@ -20,7 +20,7 @@ from .covariance import Covariance, parse_covariance
 from .distribution import ScoreDistribution
 from .gross import without_gross
 from .mahalanobis import Mahalanobis
-from .registry import DetectorInfo
+from .registry import DetectorInfo, require_pixels
 from .ring_rows import RingTile, ring_distances
 from .ring_tiles import ring_tiles, tile_pixel_bytes
 from .rings import DualWindow, outer_for_rank
@@ -82,10 +82,9 @@ class Lrx:
 
     def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores, as `Detector.score` says; reads the cube once, and the border of each tile again."""
-        if moments.count == 0:
-            raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
+        require_pixels(moments)
         option = parse_covariance(self.covariance)
-        scene = _Scene(cube, without_gross(background_of(cube), moments, context), option, context.accelerator)
+        scene = _RingScene(cube, without_gross(background_of(cube), moments, context), option, context.accelerator)
         rings = self._rings(scene)
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         done, total = 0, cube.n_rows * cube.n_cols
@@ -101,20 +100,16 @@ class Lrx:
         n_pixels = rings.n_pixels(cube.n_rows, cube.n_cols)
         return ScoreDistribution(scene.n_dims, n_pixels) if self.knows_distribution else None
 
-    def _rings(self, scene: _Scene) -> DualWindow:
+    def _rings(self, scene: _RingScene) -> DualWindow:
         """Return the windows for a scene; `InputError` where its rings cannot have an inverse covariance."""
         outer = self.outer
         if outer is None:
             empirical = scene.kind == "empirical"
             outer = outer_for_rank(self.inner, scene.n_dims) if empirical else self.inner + 2 * _SHRUNK_RING_PX
         rings = DualWindow(self.inner, outer)
-        n_rows, n_cols = scene.cube.n_rows, scene.cube.n_cols
-        n_pixels = rings.n_pixels(n_rows, n_cols)
-        if n_pixels == 0:
-            raise InputError(
-                f"The image of {n_rows} x {n_cols} pixels lies within the inner window of {rings.inner}: give a "
-                "smaller --inner, or take the detector grx."
-            )
+        image = (scene.cube.n_rows, scene.cube.n_cols)
+        rings.check_image(*image)
+        n_pixels = rings.n_pixels(*image)
         if scene.kind == "empirical" and n_pixels <= scene.n_dims:
             raise InputError(
                 f"A ring of {n_pixels} pixels is too small for the empirical covariance of {scene.n_dims} dimensions: "
@@ -132,7 +127,7 @@ class _Cut(NamedTuple):
     tile_bytes: int
 
 
-def _cut(scene: _Scene, rings: DualWindow, free_bytes: int, n_threads: int) -> _Cut:
+def _cut(scene: _RingScene, rings: DualWindow, free_bytes: int, n_threads: int) -> _Cut:
     """Return the largest parts that leave a tile room for twice its border; smaller ones start their sums more often.
 
     Where not even the smallest do, the one that leaves the tile most: each border is read again for every tile.
@@ -160,7 +155,7 @@ class _Job(NamedTuple):
 
 
 @dataclass
-class _Scene:
+class _RingScene:
     """A cube, the coordinates in which its rings are compared, and what was noticed on the way.
 
     The coordinates are those in which the whole image's covariance is the identity: distances do not depend on them,

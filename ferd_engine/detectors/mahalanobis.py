@@ -116,16 +116,6 @@ class Mahalanobis:
         return buffer
 
 
-def mahalanobis(moments: Moments, context: RunContext, factor: float = 1.0) -> Mahalanobis:
-    """Return the distance to the pixels that `moments` saw, with warnings where they are too few or dependent.
-
-    The covariance is taken times `factor`.
-    """
-    background = Mahalanobis(moments.mean, factor * moments.covariance())
-    tell_uncertain(background, moments, context)
-    return background
-
-
 def tell_uncertain(background: Mahalanobis, moments: Moments, context: RunContext) -> None:
     """Warn where the pixels that `moments` saw are too few or dependent for their distance."""
     if background.rank < moments.n_bands:

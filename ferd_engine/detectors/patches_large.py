@@ -8,7 +8,7 @@ import numpy as np
 
 from ..parallel import Threads
 from ..statistics import Float64Array, Moments
-from ..windows import Window, tiles
+from ..windows import Window, shifted, tiles
 from .metric import Metric
 from .patches import WINDOW_BYTES, Distances, PatchScene, Tile
 
@@ -54,12 +54,7 @@ def _pieces(scene: PatchScene, blocks: Window, n_pixels: int) -> Iterator[Tile]:
     pixels = scene.grid.pixels(blocks)
     width = min(pixels.n_cols, n_pixels)
     for part in tiles(*pixels.shape, max(n_pixels // width, 1), width):
-        window = Window(
-            pixels.row_start + part.row_start,
-            pixels.row_start + part.row_stop,
-            pixels.col_start + part.col_start,
-            pixels.col_start + part.col_stop,
-        )
+        window = shifted(part, pixels)
         yield Tile(window, *scene.cube.read(window))
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..context import RunContext
 from ..cube import BoolArray, Cube, CubeWithBackground, ScoreSink, background_of
-from ..errors import InputError
 from ..parallel import threads
 from ..progress import ProgressSpan
 from ..statistics import Float64Array, Moments
@@ -18,7 +17,7 @@ from ..windows import Window
 from .distribution import ScoreDistribution
 from .gross import GROSS_DEVIATIONS, without_gross
 from .mahalanobis import Mahalanobis
-from .registry import DetectorInfo
+from .registry import DetectorInfo, require_pixels
 from .ring_tiles import ring_tiles
 from .rings import DualWindow, shifted_interval
 from .summed_area import SummedArea
@@ -70,14 +69,9 @@ class Qlrx:
 
     def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores, as `Detector.score` says; reads the cube once, and the border of each tile again."""
-        if moments.count == 0:
-            raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
+        require_pixels(moments)
         rings, image = self._rings(), (cube.n_rows, cube.n_cols)
-        if rings.n_pixels(*image) == 0:
-            raise InputError(
-                f"The image of {cube.n_rows} x {cube.n_cols} pixels lies within the inner window of {rings.inner}: "
-                "give a smaller --inner, or take the detector grx."
-            )
+        rings.check_image(*image)
         moments = without_gross(background_of(cube), moments, context)
         directions = Mahalanobis.of_components(moments.mean, moments.covariance(), cube.n_bands)
         progress = ProgressSpan(context.progress, 0.0, 1.0)

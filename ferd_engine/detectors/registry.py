@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ..context import RunContext
 from ..cube import Cube, ScoreSink
-from ..errors import UsageError
+from ..errors import InputError, UsageError
 from ..statistics import Moments
 from .distribution import ScoreDistribution
 
@@ -24,6 +24,12 @@ class Detector(Protocol):
         into `context.free_bytes`. Raises `InputError` where no pixel is valid and `Cancelled` where the user stopped
         the run. Returns how scores of normal background are distributed, None where that is not known.
         """
+
+
+def require_pixels(moments: Moments) -> None:
+    """Raise `InputError` where there is no background pixel, as `Detector.score` promises."""
+    if moments.count == 0:
+        raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
 
 
 class Scene(NamedTuple):

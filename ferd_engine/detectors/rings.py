@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..errors import UsageError
+from ..errors import InputError, UsageError
 from ..windows import Window
 
 
@@ -48,6 +48,14 @@ class DualWindow(NamedTuple):
             raise UsageError(
                 f"The inner window of {self.inner} pixels leaves nothing of the outer one of {self.outer}: give a "
                 "larger outer window."
+            )
+
+    def check_image(self, n_rows: int, n_cols: int) -> None:
+        """Raise `InputError` where an image of this size lies within the inner window, so that no ring has a pixel."""
+        if self.n_pixels(n_rows, n_cols) == 0:
+            raise InputError(
+                f"The image of {n_rows} x {n_cols} pixels lies within the inner window of {self.inner}: give a "
+                "smaller --inner, or take the detector grx."
             )
 
     def n_pixels(self, n_rows: int, n_cols: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..context import RunContext
 from ..cube import Cube, Float32Array, FloatArray, ScoreSink, ScratchCube
-from ..errors import InputError, UsageError
+from ..errors import UsageError
 from ..parallel import threads
 from ..progress import ProgressSpan
 from ..statistics import Float64Array, Moments
@@ -19,7 +19,7 @@ from .distribution import ScoreDistribution
 from .patches import PatchScene
 from .patches_large import large_patch_distances
 from .patches_small import small_patch_distances
-from .registry import DetectorInfo
+from .registry import DetectorInfo, require_pixels
 
 BLOCKS_PER_COLUMN = 25
 SMALLEST_SIDE = 2
@@ -64,8 +64,7 @@ class Slrx:
 
     def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores, as `Detector.score` says; reads the cube two to three times."""
-        if moments.count == 0:
-            raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
+        require_pixels(moments)
         side = self.side(cube.n_rows)
         maps = Maps(context.scratch_cube(cube.n_rows, cube.n_cols, 2 * _N_MAPS))
         try:

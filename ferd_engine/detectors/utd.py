@@ -9,14 +9,13 @@ import numpy as np
 
 from ..context import RunContext
 from ..cube import Cube, Float32Array, ScoreSink, background_of
-from ..errors import InputError
 from ..progress import ProgressSpan
 from ..statistics import Float64Array, Moments
 from .blocks import blocks, score_valid
-from .covariance import background, parse_covariance, passes
+from .covariance import background_distance, parse_covariance, passes
 from .distribution import ScoreDistribution
 from .mahalanobis import Mahalanobis
-from .registry import DetectorInfo
+from .registry import DetectorInfo, require_pixels
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,11 @@ class Utd:
 
     def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores, as `Detector.score` says; reads the cube once, and before that as often as `grx`."""
-        if moments.count == 0:
-            raise InputError("No pixel is valid in all used bands, so there is no background: check nodata and mask.")
+        require_pixels(moments)
         option = parse_covariance(self.covariance)
         start = passes(option) / (passes(option) + 1)
         with context.part(0.0, start):
-            distance = background(option, background_of(cube), moments, context)
+            distance = background_distance(option, background_of(cube), moments, context)
         weights = distance.weights(np.ones(cube.n_bands))
         progress = ProgressSpan(context.progress, start, 1.0)
         # A block, its valid pixels, and these centred in float64.

@@ -1,9 +1,9 @@
 """Float32 matrix products that accumulate in place, without copies and without the interpreter lock.
 
-numpy's own product cannot add to its output, and scipy's wrapper holds the interpreter lock. scipy publishes the
-address of its BLAS routine in `scipy.linalg.cython_blas` for compiled callers; ctypes calls it and releases the lock,
-so that Python threads each run a single-threaded product on data that stays in their core's cache. Where the address
-or the number of BLAS threads cannot be had, scipy's wrapper with the BLAS's own threads does the same work.
+numpy's own product cannot add to its output, and scipy's wrapper holds the interpreter lock. So scipy's BLAS routine is
+called at its address (`published`), and Python threads each run a single-threaded product on data that stays in their
+core's cache. Where the address or the number of BLAS threads cannot be had, scipy's wrapper with the BLAS's own threads
+does the same work.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..published import Routine, published_routine
 
 Float32Array = NDArray[np.float32]
 Product = Callable[[], None]
@@ -42,27 +44,15 @@ def direct_binder() -> Binder | None:
     """Return a binder of products that release the interpreter lock, or None where scipy's BLAS is not as expected."""
     from scipy.linalg import cython_blas
 
-    capsule = getattr(cython_blas, "__pyx_capi__", {}).get("sgemm")
-    if capsule is None:
-        return None
-    get_name = ctypes.pythonapi.PyCapsule_GetName
-    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    signature: bytes = get_name(capsule)
-    # The capsule's name is the C signature; it is called only where its integers are C's int.
-    parts = [part.strip() for part in signature.decode().partition("(")[2].rstrip(")").split(",")]
-    kinds = ["char" if p == "char *" else "int" if p == "int *" else "real" for p in parts]
-    if kinds != ["char"] * 2 + ["int"] * 3 + ["real"] * 2 + ["int", "real", "int", "real", "real", "int"]:
-        return None
-    return _Sgemm(get_pointer(capsule, signature)).bind
+    routine = published_routine(cython_blas, "sgemm", "cciiissisissi")
+    return None if routine is None else _Sgemm(routine).bind
 
 
 class _Sgemm:
-    """The Fortran routine sgemm at an address. Its scalars are passed by address and live as long as this object."""
+    """The Fortran routine sgemm. Its scalars are passed by address and live as long as this object."""
 
-    def __init__(self, address: int) -> None:
-        self._routine = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)(address)
+    def __init__(self, routine: Routine) -> None:
+        self._routine = routine
         self._flag = ctypes.c_char(b"N")
         self._scalars = {False: ctypes.c_float(0.0), True: ctypes.c_float(1.0)}
         self._integers: dict[int, ctypes.c_int] = {}

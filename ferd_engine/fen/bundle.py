@@ -34,6 +34,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import options
 from ..errors import ModelError
 from . import safetensors
 from .folders import whole_folder
@@ -44,8 +45,8 @@ FORMAT_VERSION = 1
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 BUNDLE_FILES = (CARD_FILE, WEIGHTS_FILE)
-BAND_SELECTIONS = ("first", "spread", "wavelength")
-SCALINGS = ("minmax", "percentile")
+# What a user may choose too, besides auto.
+BAND_SELECTIONS = tuple(name for name in options.BAND_SELECTIONS if name != "auto")
 MAX_CARD_BYTES = 1 << 20
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
@@ -207,7 +208,7 @@ def _model_from_card(folder: Path, card: dict[str, Any]) -> tuple[Model, str]:
     require(isinstance(card["trained"], bool), "trained is neither true nor false")
     require(card["sensor"] is None or isinstance(card["sensor"], str), "sensor is neither null nor a text")
     require(card["band_selection"] in BAND_SELECTIONS, f"band_selection is not one of {', '.join(BAND_SELECTIONS)}")
-    require(card["scaling"] in SCALINGS, f"scaling is not one of {', '.join(SCALINGS)}")
+    require(card["scaling"] in options.SCALINGS, f"scaling is not one of {', '.join(options.SCALINGS)}")
     sizes, weights = card["architecture"], card["weights"]
     require(isinstance(sizes, dict) and set(sizes) == set(_ARCHITECTURE_KEYS), "architecture has other keys")
     require(type(sizes["hidden"]) is int and sizes["hidden"] > 0, "architecture.hidden is not a positive integer")

@@ -123,11 +123,6 @@ def _is_folder(text: str) -> bool:
         return False
 
 
-def default_model(n_bands_available: int) -> Model:
-    """Return the largest embedded model that takes at most this many bands; raises `InputError` where none does."""
-    return choose_model(None, n_bands_available)
-
-
 def choose_model(name: str | Path | None, n_bands_available: int) -> Model:
     """Return the named (or default) model, or the largest smaller one of its family where the bands do not suffice.
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RunError
-from ..windows import Window, tiles
+from ..windows import Window, shifted, tiles
 from .backend import Carry
 from .network import Architecture, Weights, fold
 
@@ -128,8 +128,7 @@ class TorchTiles:
         self._torch.cuda.empty_cache()
         logger.warning("Out of GPU memory with %d rows at a time; going on with %d.", tile.n_rows, half)
         for part in tiles(tile.n_rows, tile.n_cols, half, tile.n_cols):
-            top = tile.row_start
-            self._run(source, target, Window(top + part.row_start, top + part.row_stop, tile.col_start, tile.col_stop))
+            self._run(source, target, shifted(part, tile))
 
     def _compute(self, padded: torch.Tensor, core: torch.Tensor) -> None:
         halo_px = self._architecture.halo_px

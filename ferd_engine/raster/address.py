@@ -15,3 +15,12 @@ def gdal_name(path: str) -> str:
     scheme, separator, rest = path.partition("://")
     prefix = _REMOTE.get(scheme.lower()) if separator else None
     return path if prefix is None else prefix + rest
+
+
+def is_plain_path(path: str) -> bool:
+    """Say whether a path is one of the file system; GDAL has other names, for what is elsewhere or inside a file.
+
+    >>> [is_plain_path(path) for path in ("C:/scene.tif", "/vsis3/bucket/scene.tif", "NETCDF:scene.nc:reflectance")]
+    [True, False, False]
+    """
+    return not path.startswith("/vsi") and ":" not in path[2:]

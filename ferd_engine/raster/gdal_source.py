@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from ..bands import BandInfo
 from ..errors import DamagedInputError, InputError
 from ..windows import Window
+from .address import is_plain_path
 from .band_metadata import read_band_infos
 from .declared import SLACK_BYTES, check_declared
 from .gdal_setup import direct_tiff_reads, gdal, gdal_array, gdal_exceptions, gdal_reason, reads_tiff_directly
@@ -208,7 +209,7 @@ def _data_file(path: str) -> str:
 
 
 def _open(path: str) -> Any:
-    if "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not path_exists(path):
+    if is_plain_path(path) and not path_exists(path):
         raise InputError(f"There is no file {path}: check the path.")
     try:
         with direct_tiff_reads():

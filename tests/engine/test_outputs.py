@@ -16,6 +16,7 @@ from osgeo import gdal
 
 import ferd_engine.outputs
 import ferd_engine.pipeline
+import ferd_engine.plan
 import ferd_engine.runs
 from ferd_engine import detect_raster, enhance_raster
 from ferd_engine.errors import Cancelled, OutputError, RunError
@@ -112,7 +113,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, place: tuple[Any, str], after: int) 
 @pytest.mark.parametrize(
     ("place", "after"),
     [
-        ((ferd_engine.pipeline, "scan"), 1),
+        ((ferd_engine.plan, "scan"), 1),
         ((ferd_engine.pipeline, "open_backend"), 1),
         ((RasterWriter, "write"), 1),
         ((RasterWriter, "add_metadata"), 1),

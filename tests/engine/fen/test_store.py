@@ -116,7 +116,7 @@ def test_a_damaged_model_is_listed_with_its_problem() -> None:
 
 @pytest.mark.parametrize(("available", "name"), [(500, "fen-200"), (200, "fen-200"), (199, "fen-100"), (50, "fen-50")])
 def test_the_default_is_the_largest_that_fits(available: int, name: str) -> None:
-    assert store.default_model(available).name == name
+    assert store.choose_model(None, available).name == name
     assert store.choose_model(None, available).name == name
     assert store.choose_model("fen-200", available).name == name
 
@@ -168,4 +168,4 @@ def test_an_unreadable_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match="Permission denied"):
         store.find_model("mine-9")
     # The embedded models do not depend on it.
-    assert store.default_model(60).name == "fen-50"
+    assert store.choose_model(None, 60).name == "fen-50"
