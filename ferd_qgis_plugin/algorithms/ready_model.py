@@ -21,6 +21,8 @@ class ReadyModel(QgsProcessingModelAlgorithm):
         super().__init__()
         self._name, self._path = name, path
         self.is_usable = bool(self.fromFile(str(path)))
+        # Without one QGIS takes it for a model not saved yet, and keeps its runs out of the history.
+        self.setSourceFilePath(str(path))
         self.setHelpContent(model_texts())
 
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -81,6 +83,35 @@ def plugin(qgis_app, profile):
     importlib.import_module(f"{PLUGIN}.runtime.interpreter").find_spec = lambda name: None
     yield instance
     instance.unload()
+
+
+@pytest.fixture(scope="session")
+def process_environment(profile) -> dict[str, str]:
+    """Return the environment of a `qgis_process` on the clean profile with the plugin enabled."""
+    environment = {**os.environ, "QGIS_CUSTOM_CONFIG_PATH": str(profile), "QT_QPA_PLATFORM": "offscreen"}
+    command = [_process_program(), "plugins", "enable", PLUGIN]
+    enabled = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert enabled.returncode == 0, enabled.stderr
+    return environment
+
+
+@pytest.fixture(scope="session")
+def qgis_process(process_environment):
+    """Return a function that runs `qgis_process`, with text for its standard input where it reads that."""
+
+    def run(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [_process_program(), *arguments],
+            input=stdin, env=process_environment, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def _process_program() -> str:
+    """Return the program itself: Debian's `qgis_process` is a shell script that sets the GRASS library path alone."""
+    plain = Path("/usr/bin/qgis_process.bin")
+    return str(plain) if plain.is_file() else str(shutil.which("qgis_process"))
 
 
 @pytest.fixture

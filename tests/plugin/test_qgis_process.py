@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -20,23 +19,6 @@ pytestmark = [
     pytest.mark.qgis,
     pytest.mark.skipif(shutil.which("qgis_process") is None, reason="qgis_process is not there"),
 ]
-
-
-@pytest.fixture(scope="module")
-def qgis_process(profile):
-    """Return a function that runs qgis_process on the clean profile with the plugin enabled."""
-    # Debian's `qgis_process` is a shell script whose only work is to set the GRASS library path.
-    plain = Path("/usr/bin/qgis_process.bin")
-    program = str(plain) if plain.is_file() else shutil.which("qgis_process")
-    environment = {**os.environ, "QGIS_CUSTOM_CONFIG_PATH": str(profile), "QT_QPA_PLATFORM": "offscreen"}
-
-    def run(*arguments: str) -> subprocess.CompletedProcess:
-        command = [program, *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-    enabled = run("plugins", "enable", "ferd_qgis_plugin")
-    assert enabled.returncode == 0, enabled.stderr
-    return run
 
 
 def test_the_algorithms_are_listed(qgis_process):
