@@ -8,11 +8,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from qgis.core import QgsRasterLayer
 
-# Where EnMAP-Box, and QGIS users with it, keep edits of a raster's metadata: custom properties of the layer named
-# QGISPAM/dataset/DOMAIN/KEY or QGISPAM/band/NUMBER/DOMAIN/KEY (EnMAP-Box, RFC 2). The default domain is empty.
+# Where EnMAP-Box, and QGIS users with it, keep edits of a raster's metadata: custom properties of the layer. Before its
+# version 3.17 they are named QGISPAM/dataset/DOMAIN/KEY or QGISPAM/band/NUMBER/DOMAIN/KEY (its RFC 2); the default
+# domain is empty. From then on it reads those alone that hold the values of all bands, as a list or by band number
+# (qgispluginsupport, qps/qgsrasterlayerproperties.py: SpectralPropertyKeys).
 _PROPERTY = re.compile(r"QGISPAM/(?:dataset|band/(\d+))/([^/]*)/([^/]+)")
+_SPECTRAL_PREFIX = re.compile(r"(?:enmapbox|qps)/", re.IGNORECASE)
+_SPECTRAL_KEYS = {
+    **dict.fromkeys(("wl", "wavelength", "wavelengths", "center_wavelength", "center_wavelengths"), "wavelength"),
+    **dict.fromkeys(("wlu", "wavelength_unit", "wavelength_units"), "wavelength_units"),
+    **dict.fromkeys(("fwhm", "full_width_half_maximum"), "fwhm"),
+    **dict.fromkeys(("bbl", "bad_band", "bad_band_multiplier", "bad_band_list"), "bbl"),
+}
 # The engine looks into this domain before all others.
 _DOMAIN = "QGISPAM"
 
@@ -91,7 +102,27 @@ def _metadata(layer: QgsRasterLayer) -> dict[int, dict[str, str]]:
             continue
         text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
         found[band][match[3]] = text
+    for band, key, text in _spectral_properties(layer):
+        found[band][key] = text
     return dict(found)
+
+
+def _spectral_properties(layer: QgsRasterLayer) -> Iterator[tuple[int, str, str]]:
+    """Yield (band, key, value) of the properties that hold the values of all bands, for the bands that have one."""
+    for name in layer.customPropertyKeys():
+        key = _SPECTRAL_KEYS.get(re.sub(r"[ -]", "_", _SPECTRAL_PREFIX.sub("", name, count=1)).lower())
+        if key is None:
+            continue
+        values = layer.customProperty(name)
+        if isinstance(values, (list, tuple)):
+            values = dict(enumerate(values, start=1)) if len(values) == layer.bandCount() else {}
+        elif not isinstance(values, dict):
+            continue
+        for band in range(1, layer.bandCount() + 1):
+            # The keys of a map that QGIS can save are text.
+            value = values.get(band, values.get(str(band)))
+            if value is not None and value != "":
+                yield band, key, str(int(value) if isinstance(value, bool) else value)
 
 
 def _projection(layer: QgsRasterLayer) -> str:

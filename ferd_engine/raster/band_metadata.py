@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..bands import BandInfo
@@ -69,12 +69,15 @@ def read_band_infos(dataset: Any) -> tuple[BandInfo, ...]:
 def _band_info(band: Any, number: int, lists: Mapping[str, list[str]]) -> BandInfo:
     name = _text(band.GetDescription() or "")
     unit = lists["unit"][0] if lists["unit"] else None
-    places = (
-        _facts(_lower_keys(band.GetMetadata("QGISPAM") or {}), unit),
-        _imagery_facts(_lower_keys(band.GetMetadata("IMAGERY") or {})),
+    below_imagery = (
         _facts(_lower_keys(band.GetMetadata() or {}), unit),
         _facts(_lower_keys(band.GetMetadata("ENVI") or {}), unit),
         _listed_facts(lists, number - 1, unit),
+    )
+    places = (
+        _facts(_lower_keys(band.GetMetadata("QGISPAM") or {}), unit),
+        _imagery_facts(_lower_keys(band.GetMetadata("IMAGERY") or {}), below_imagery),
+        *below_imagery,
         _Facts(wavelength_in_name(name)),
     )
     nodata = band.GetNoDataValue()
@@ -98,8 +101,25 @@ def _facts(items: Mapping[str, str], dataset_unit: str | None) -> _Facts:
     return _Facts(to_nanometres(centre, unit), width, _is_good(_first(items, _BAD_BAND_KEYS)))
 
 
-def _imagery_facts(items: Mapping[str, str]) -> _Facts:
-    return _Facts(to_nanometres(items.get("central_wavelength_um"), "um"), to_nanometres(items.get("fwhm_um"), "um"))
+def _imagery_facts(items: Mapping[str, str], others: Sequence[_Facts]) -> _Facts:
+    """Return what the IMAGERY domain says; without what it only rounds.
+
+    GDAL 3.10 and later repeat an ENVI header there, in micrometres of three digits: in whole nanometres.
+    """
+    centre = to_nanometres(items.get("central_wavelength_um"), "um")
+    width = to_nanometres(items.get("fwhm_um"), "um")
+    return _Facts(
+        None if _is_rounded(centre, (other.wavelength_nm for other in others)) else centre,
+        None if _is_rounded(width, (other.fwhm_nm for other in others)) else width,
+    )
+
+
+def _is_rounded(value_nm: float | None, others_nm: Iterable[float | None]) -> bool:
+    """Say whether a number of whole nanometres is the first other value, rounded."""
+    other_nm = next((other for other in others_nm if other is not None), None)
+    if value_nm is None or other_nm is None:
+        return False
+    return value_nm == round(value_nm) and abs(value_nm - other_nm) <= 0.5
 
 
 def _listed_facts(lists: Mapping[str, list[str]], index: int, dataset_unit: str | None) -> _Facts:

@@ -143,20 +143,25 @@ class RasterWriter:
             band = self._dataset.GetRasterBand(index)
             band.SetNoDataValue(self._spec.nodata)
             band.SetDescription(info.name)
-            if info.wavelength_nm is not None and not envi:
-                _set_band_wavelength(band, info.wavelength_nm, info.fwhm_nm)
+            if info.wavelength_nm is not None:
+                _set_band_wavelength(band, info.wavelength_nm, info.fwhm_nm, imagery_only=envi)
         if envi:
             _set_envi_lists(self._dataset, self._spec.bands)
 
 
-def _set_band_wavelength(band: Any, wavelength_nm: float, fwhm_nm: float | None) -> None:
-    """Write a wavelength both as GDAL's IMAGERY domain has it and as EnMAP-Box and older tools read it."""
+def _set_band_wavelength(band: Any, wavelength_nm: float, fwhm_nm: float | None, *, imagery_only: bool) -> None:
+    """Write a wavelength as GDAL's IMAGERY domain has it, and as other tools read it.
+
+    An ENVI file has the latter in its header. GDAL 3.10 and later fill IMAGERY from that, too, in whole nanometres, and
+    EnMAP-Box reads IMAGERY first; what stands in the file beside it goes before the header.
+    """
     items = {"wavelength": f"{wavelength_nm:.10g}", "wavelength_units": "Nanometers"}
     imagery = {"CENTRAL_WAVELENGTH_UM": f"{wavelength_nm / 1e3:.10g}"}
     if fwhm_nm is not None:
         items["fwhm"] = f"{fwhm_nm:.10g}"
         imagery["FWHM_UM"] = f"{fwhm_nm / 1e3:.10g}"
-    band.SetMetadata(items)
+    if not imagery_only:
+        band.SetMetadata(items)
     band.SetMetadata(imagery, "IMAGERY")
 
 

@@ -127,6 +127,18 @@ def test_the_imagery_domain() -> None:
     assert (centres(found), widths(found)) == ([455.4, None], [13.1, None])
 
 
+def test_the_imagery_domain_in_whole_nanometres_gives_way_to_what_it_rounds() -> None:
+    """GDAL 3.10 and later put the values of an ENVI header there so."""
+    dataset = memory(2)
+    dataset.SetMetadata({"fwhm": "{8.017, 9.5}", "wavelength_units": "nm"}, "ENVI")
+    for number, centre in ((1, "408.787"), (2, "417.573")):
+        dataset.GetRasterBand(number).SetMetadata({"wavelength": centre, "wavelength_units": "nm"})
+    dataset.GetRasterBand(1).SetMetadata({"CENTRAL_WAVELENGTH_UM": "0.409", "FWHM_UM": "0.008"}, "IMAGERY")
+    dataset.GetRasterBand(2).SetMetadata({"CENTRAL_WAVELENGTH_UM": "0.419", "FWHM_UM": "0.0094"}, "IMAGERY")
+    found = infos(dataset)
+    assert (centres(found), widths(found)) == ([408.787, 419.0], [8.017, 9.4])
+
+
 def test_an_edit_in_qgis_stands_above_the_file() -> None:
     dataset = memory(1)
     band = dataset.GetRasterBand(1)

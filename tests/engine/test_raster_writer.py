@@ -145,17 +145,30 @@ def test_enhanced_cubes_keep_the_wavelengths_of_their_bands(tmp_path: Path, name
     assert [band.fwhm_nm for band in source.bands] == [[6.5, 6.5, 7.0, 7.0, 8.25, 8.25, 9.0][i] for i in kept]
     assert {band.nodata for band in source.bands} == {-9999.0}
     source.close()
-    dataset = gdal.Open(report.output)
-    if name == "out.tif":
-        found = [dataset.GetRasterBand(i + 1).GetMetadata("IMAGERY") for i in range(6)]
-        centres = [float(items["CENTRAL_WAVELENGTH_UM"]) for items in found]
-        np.testing.assert_allclose(centres, [CENTRES[i] / 1000 for i in kept], rtol=1e-9)
-        assert [items["FWHM_UM"] for items in found][:2] == ["0.009", "0.0065"]
-        assert dataset.GetRasterBand(1).GetMetadata()["wavelength_units"] == "Nanometers"
-    else:
+    if name != "out.tif":
         header = (tmp_path / "out.hdr").read_text()
         assert "wavelength units = Nanometers" in header
         assert "2300, 455.4, 512, 640.25, 1650, 2203.125" in " ".join(header.split())
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.bsq"])
+def test_enhanced_cubes_have_what_enmap_box_looks_for(tmp_path: Path, name: str, small_model: Model) -> None:
+    """EnMAP-Box 3.17 reads CENTRAL_WAVELENGTH_UM and FWHM_UM of the domain IMAGERY, in micrometres, before all else
+    (enmapboxprocessing/rasterreader.py: wavelength, fwhm; qgispluginsupport, qps/qgsrasterlayerproperties.py:
+    readFromGDALDataset), and takes a band for good where no domain of it or of the dataset has a key bbl.
+    """
+    scene = spectral_scene(tmp_path / "scene.bsq", bbl=envi_list([1, 1, 1, 0, 1, 1, 1]))
+    dataset = gdal.Open(enhance_raster(scene, tmp_path / name, model=small_model.folder).output)
+    bands = [dataset.GetRasterBand(number) for number in range(1, 7)]
+    kept = [0, 1, 2, 4, 5, 6]
+
+    found = [band.GetMetadataItem("CENTRAL_WAVELENGTH_UM", "IMAGERY") for band in bands]
+    assert [float(text) for text in found] == pytest.approx([CENTRES[i] / 1000 for i in kept], rel=1e-9)
+    found = [band.GetMetadataItem("FWHM_UM", "IMAGERY") for band in bands]
+    assert [float(text) for text in found] == pytest.approx([0.0065, 0.0065, 0.007, 0.00825, 0.00825, 0.009], rel=1e-9)
+    for holder in (dataset, *bands):
+        for domain in holder.GetMetadataDomainList() or []:
+            assert holder.GetMetadataItem("bbl", domain) is None
 
 
 def test_an_output_is_an_input_with_the_same_wavelengths_again(tmp_path: Path, small_model: Model) -> None:

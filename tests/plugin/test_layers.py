@@ -67,6 +67,32 @@ def test_wavelengths_of_the_dataset_edited_in_the_layer(plugin, tmp_path):
     assert bands_of(run(INPUT=layer, BANDS="450-650nm")) == "2-3"
 
 
+@pytest.mark.parametrize("prefix", ["", "enmapbox/"])
+@pytest.mark.parametrize("as_list", [True, False])
+def test_what_enmap_box_keeps_for_all_bands(layer, feedback, prefix, as_list):
+    """Its names for wavelengths, units and bad bands since version 3.17; values as a list, or by number of the band."""
+    centres = [2000.0 + band if band <= 3 else None for band in range(1, 111)]
+    for key, values in (
+        ("wavelength", [centre and centre / 1000 for centre in centres]),
+        ("wavelength_unit", ["μm"] * 110),
+        ("bbl", [int(band != 2) for band in range(1, 111)]),
+    ):
+        by_band = {band: value for band, value in enumerate(values, start=1) if value is not None}
+        layer.setCustomProperty(prefix + key, values if as_list else by_band)
+
+    output = run(feedback, INPUT=layer, BANDS="2000-2300nm")
+
+    assert bands_of(output) == "1,3"
+    assert any("marked bad: 2" in line for line in feedback.infos)
+
+
+def test_properties_of_other_plugins_are_no_edits(layer, part):
+    for name, value in (("wavelength", "red"), ("fwhm", [1.0, 2.0]), ("bbl/colour", [0] * 110)):
+        layer.setCustomProperty(name, value)
+
+    assert not part("layer_edits").LayerEdits.of(layer)
+
+
 def test_no_data_set_in_the_layer(layer, scene, read_raster):
     """A value that stands once in band 3, and no-data of the file that is switched off in band 4."""
     from qgis.core import QgsRasterRange
