@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .errors import InputError
 from .progress import Progress, ProgressSpan, SilentProgress
-from .raster import Source, open_source
-from .raster.array_source import is_mat73, load_mat, load_npy
 from .roc import Quantiles, Roc, quantiles
-from .windows import Window, tiles
+from .score_planes import Part, PlanePair, as_floats, check_same_size
+from .windows import Window
 
-FloatArray = NDArray[np.floating[Any]]
-
-_USUAL_TRUTH = "map"
 FALSE_ALARM_RATES = (1e-4, 1e-3, 1e-2)
 PARTIAL_RATES = (1e-2, 1e-1)
-# Pixels that are read at a time.
-_PART_PIXELS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -82,14 +74,6 @@ class Evaluation:
         return texts
 
 
-class Part(NamedTuple):
-    """Scores and truth (rows, cols) of a window, NaN where there is none."""
-
-    window: Window
-    scores: FloatArray
-    truth: FloatArray
-
-
 def evaluate_scores(scores: ArrayLike, truth: ArrayLike) -> Evaluation:
     """Compare scores with a truth of the same shape.
 
@@ -99,8 +83,8 @@ def evaluate_scores(scores: ArrayLike, truth: ArrayLike) -> Evaluation:
     >>> evaluate_scores([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]).auc
     0.75
     """
-    scores, truth = _floats(scores), _floats(truth)
-    _check_same_size(scores.shape, truth.shape)
+    scores, truth = as_floats(scores), as_floats(truth)
+    check_same_size(scores.shape, truth.shape)
     flat = Part(Window(0, 1, 0, scores.size), scores.reshape(1, -1), truth.reshape(1, -1))
     return figures(*split([flat], scores.size, scores.dtype))
 
@@ -114,7 +98,7 @@ def evaluate_files(
     are read by rows; the scores of all pixels are held once, as float32 where the raster's type fits into it, and
     sorted in place. Raises `InputError` where a file cannot be used.
     """
-    with Planes(scores_path, truth_path, variable) as planes:
+    with PlanePair(scores_path, truth_path, variable) as planes:
         return figures(*split(_told(planes.parts(), planes.n_pixels, progress), planes.n_pixels, planes.dtype))
 
 
@@ -135,41 +119,13 @@ def evaluate_with_report(
     from .evaluation_report import Preview, ReportFile, report_page
 
     with ReportFile(report, overwrite=overwrite, inputs=(scores_path, truth_path)) as file:
-        with Planes(scores_path, truth_path, variable) as planes:
+        with PlanePair(scores_path, truth_path, variable) as planes:
             preview = Preview(*planes.shape)
             parts = _told(planes.parts(preview.cell_px), planes.n_pixels, progress)
             roc, n_left_out = split(preview.seen(parts), planes.n_pixels, planes.dtype)
         evaluation = figures(roc, n_left_out)
         file.write(report_page(evaluation, roc, preview, scores_path, truth_path))
     return evaluation
-
-
-class Planes:
-    """Two files that are read beside each other, by rows; closes them as a context manager."""
-
-    def __init__(self, scores_path: str, truth_path: str, variable: str | None = None) -> None:
-        self._open = ExitStack()
-        with ExitStack() as opened:
-            self._scores, self._truth = (
-                _open_plane(path, name, opened) for path, name in ((scores_path, None), (truth_path, variable))
-            )
-            self.shape = _shape(self._scores)
-            _check_same_size(self.shape, _shape(self._truth))
-            self._open = opened.pop_all()
-        self.n_pixels = self.shape[0] * self.shape[1]
-        self.dtype = np.dtype(np.float32 if self._scores.dtype == np.float32 else np.float64)
-
-    def __enter__(self) -> Planes:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
-
-    def parts(self, multiple: int = 1) -> Iterator[Part]:
-        """Yield full rows, as many as fit, a multiple of `multiple` of them."""
-        rows = max(_PART_PIXELS // max(self.shape[1], 1) // multiple, 1) * multiple
-        for window in tiles(*self.shape, rows, self.shape[1]):
-            yield Part(window, _read(self._scores, window), _read(self._truth, window))
 
 
 def _told(parts: Iterable[Part], n_pixels: int, progress: Progress | None) -> Iterator[Part]:
@@ -229,68 +185,3 @@ def figures(roc: Roc, n_left_out: int) -> Evaluation:
         n_background=len(roc.background),
         n_left_out=n_left_out,
     )
-
-
-def _check_same_size(scores: tuple[int, ...], truth: tuple[int, ...]) -> None:
-    if scores != truth:
-        raise InputError(
-            f"The scores have the size {_size(scores)} and the truth {_size(truth)}: give a truth on the same grid."
-        )
-
-
-def _floats(values: ArrayLike) -> FloatArray:
-    if isinstance(values, np.ma.MaskedArray):
-        return np.where(values.mask, np.nan, values.data)
-    array = np.asarray(values)
-    return array if array.dtype == np.float32 else array.astype(np.float64)
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "of a single number"
-
-
-def _open_plane(path: str, variable: str | None, opened: ExitStack) -> Source | FloatArray:
-    """Return a raster of one band, which `opened` closes, or a 2-D array (rows, cols)."""
-    if path.lower().endswith(".npy"):
-        return _plane(load_npy(path), path)
-    if path.lower().endswith(".mat"):
-        return _plane(_load_mat_plane(path, variable), path)
-    source = open_source(path, variable)
-    opened.callback(source.close)
-    if len(source.bands) != 1:
-        raise InputError(f"The raster {path} has {len(source.bands)} bands: give a raster of one band.")
-    return source
-
-
-def _shape(plane: Source | FloatArray) -> tuple[int, int]:
-    return (plane.shape[0], plane.shape[1]) if isinstance(plane, np.ndarray) else (plane.n_rows, plane.n_cols)
-
-
-def _read(plane: Source | FloatArray, window: Window) -> FloatArray:
-    if isinstance(plane, np.ndarray):
-        return plane[window.row_start : window.row_stop]
-    return plane.read(window, [1]).values[:, :, 0]
-
-
-def _load_mat_plane(path: str, variable: str | None) -> NDArray[Any]:
-    if not Path(path).is_file():
-        raise InputError(f"There is no file {path}: check the path.")
-    if is_mat73(path):
-        raise InputError(
-            f"The file {path} is of MATLAB 7.3, read for cubes only: save the truth with -v7 or as GeoTIFF."
-        )
-    try:
-        return load_mat(path, variable or _USUAL_TRUTH, n_dims=2)
-    except InputError:
-        if variable is not None:
-            raise
-        return load_mat(path, None, n_dims=2)
-
-
-def _plane(array: NDArray[Any], path: str) -> FloatArray:
-    if array.ndim != 2 or array.dtype.kind not in "buif":
-        raise InputError(
-            f"The array of {path} holds {array.dtype} values, {_size(array.shape)}: give rows x columns of real "
-            "numbers."
-        )
-    return _floats(array)

@@ -1,4 +1,7 @@
-"""The command line's words. It imports nothing heavy, so that `--help` is instant and threads can still be set."""
+"""The commands of `ferd` and their arguments, for argparse.
+
+Nothing heavy is imported, so that `--help` is instant and the number of threads can still be set.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,17 @@ from typing import NoReturn
 
 from .._version import __version__
 from ..errors import EXIT_USAGE
-from ..options import BACKENDS, BAND_SELECTIONS, CONNECTEDNESS, DEFAULT_DETECTOR, DEVICES, PRECISIONS, SCALINGS
-from ..presets import PRESETS
+from .shared_options import (
+    INPUT_HELP,
+    add_band_options,
+    add_decision_options,
+    add_detector_options,
+    add_input_output,
+    add_json,
+    add_run_options,
+)
 
 EXPORT_FORMATS = ("torchscript", "safetensors", "pt2")
-_INPUT_HELP = "any raster that GDAL reads, or a .mat or .npy cube of rows x cols x bands"
-_OUTPUT_HELP = ".tif for GeoTIFF, or .hdr, .bsq, .bil, .bip, .img, .dat for ENVI"
 
 
 class OneSentenceParser(argparse.ArgumentParser):
@@ -48,61 +56,11 @@ def _add_detect(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
     parser = commands.add_parser(
         "detect", help="write an anomaly score raster", description="Write an anomaly score raster."
     )
-    _add_input_output(parser)
-    _add_detector_options(parser)
-    _add_decision_options(parser)
-    _add_band_options(parser)
-    _add_run_options(parser)
-
-
-def _add_detector_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--preset",
-        choices=tuple(PRESETS),
-        help="; ".join(f"{name}: {preset.words}" for name, preset in PRESETS.items()) + "; instead of detector options",
-    )
-    parser.add_argument("--detector", metavar="NAME", help=f"see 'ferd detectors list' (default: {DEFAULT_DETECTOR})")
-    parser.add_argument(
-        "--enhance",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="run FEN before the detector (default: yes)",
-    )
-    parser.add_argument(
-        "--block", type=int, metavar="N", help="slrx: side of its blocks in pixels (default: rows // 25)"
-    )
-    parser.add_argument(
-        "--components",
-        metavar="LIST",
-        help="fusion: what is summed, as CUBE:DETECTOR[:COVARIANCE],..., each CUBE raw or fen",
-    )
-    parser.add_argument(
-        "--covariance",
-        metavar="KIND",
-        help="empirical, ledoit-wolf, oas, pca:K (K components) or trimmed:P (grx, without P per cent of the pixels)",
-    )
-    parser.add_argument(
-        "--mean", metavar="KIND", help="grx: global, or local for the mean of a window (default: global)"
-    )
-    parser.add_argument(
-        "--inner", type=int, metavar="N", help="lrx, crd, fusion: odd side of the inner window (default: 11)"
-    )
-    parser.add_argument(
-        "--outer",
-        type=int,
-        metavar="N",
-        help="lrx, crd, fusion: odd side of the outer window (default: inner + 10 or 4); grx: of the local mean's (15)",
-    )
-    parser.add_argument(
-        "--background",
-        metavar="RASTER|VECTOR",
-        help="take statistics from these pixels alone: not 0 in a raster of the input's grid, or inside polygons",
-    )
-    parser.add_argument(
-        "--background-of",
-        metavar="FOLDER|LIST",
-        help="grx: one scaling, mean and covariance of all these rasters, such as the flight lines of a mosaic",
-    )
+    add_input_output(parser)
+    add_detector_options(parser)
+    add_decision_options(parser)
+    add_band_options(parser)
+    add_run_options(parser)
 
 
 def _add_threshold(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
@@ -112,42 +70,22 @@ def _add_threshold(commands: argparse._SubParsersAction[OneSentenceParser]) -> N
         description="Make a mask or polygons of a score raster.",
     )
     parser.add_argument("scores", metavar="SCORES", help="a score raster of one band")
-    _add_decision_options(parser, required=True)
+    add_decision_options(parser, required=True)
     parser.add_argument(
         "--spectra", metavar="RASTER", help="the raster that the scores were made of, for the polygons' mean spectra"
     )
     parser.add_argument("--memory", default="1GiB", metavar="SIZE", help="memory budget (default: 1GiB)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
-    _add_json(parser)
-
-
-def _add_decision_options(parser: argparse.ArgumentParser, *, required: bool = False, many: bool = False) -> None:
-    file, such_as = ("NAME", ", such as {name}_hits.*") if many else ("FILE", "")
-    parser.add_argument(
-        "--threshold",
-        metavar="RULE",
-        required=required,
-        help="what scores must exceed: chi2:P, percentile:P, count:N, value:V or pareto:R (a false-alarm rate)",
-    )
-    parser.add_argument(
-        "--mask-out", metavar=file, help=f"write a raster with 1 above the threshold and 0 below{such_as}"
-    )
-    parser.add_argument(
-        "--polygons", metavar=file, help=f"write the objects above the threshold, .gpkg or .geojson{such_as}"
-    )
-    parser.add_argument(
-        "--connectedness", type=int, choices=CONNECTEDNESS, default=8, help="neighbours that hold an object together"
-    )
-    parser.add_argument("--min-pixels", type=int, metavar="N", default=1, help="leave smaller objects out (default: 1)")
+    add_json(parser)
 
 
 def _add_enhance(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
     parser = commands.add_parser(
         "enhance", help="write the FEN-enhanced cube", description="Write the FEN-enhanced cube."
     )
-    _add_input_output(parser)
-    _add_band_options(parser)
-    _add_run_options(parser)
+    add_input_output(parser)
+    add_band_options(parser)
+    add_run_options(parser)
 
 
 def _add_batch(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
@@ -183,57 +121,10 @@ def _add_batch(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
         help="work in another process, so that a raster that crashes it takes nothing with it (default: yes)",
     )
     parser.add_argument("--table", metavar="FILE", help="write the table as .csv or .json too")
-    _add_detector_options(parser)
-    _add_decision_options(parser, many=True)
-    _add_band_options(parser)
-    _add_run_options(parser)
-
-
-def _add_input_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", metavar="INPUT", help=_INPUT_HELP)
-    parser.add_argument("output", metavar="OUTPUT", help=_OUTPUT_HELP)
-
-
-def _add_band_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model", metavar="NAME|FOLDER", help="see 'ferd models list' (default: the largest that fits)"
-    )
-    parser.add_argument("--bands", metavar="LIST", help="use these bands only, such as 1-50,60 (from 1) or 400-1300nm")
-    parser.add_argument(
-        "--band-selection", choices=BAND_SELECTIONS, default="auto", help="which bands the model gets (default: auto)"
-    )
-    parser.add_argument("--variable", metavar="NAME", help="the array of a .mat file to read")
-
-
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--scaling", choices=SCALINGS, default="minmax", help="percentile for scenes with hot pixels (default: minmax)"
-    )
-    parser.add_argument("--mask", metavar="RASTER", help="pixels that are 0 or nodata here are left out")
-    parser.add_argument(
-        "--backend", choices=BACKENDS, default="auto", help="what runs FEN (default: torch where installed)"
-    )
-    parser.add_argument(
-        "--device", choices=DEVICES, default="auto", help="where torch runs (default: a GPU where there is one)"
-    )
-    parser.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        default="float32",
-        help="bf16: faster on GPUs and some CPUs, scores less exact (default: float32)",
-    )
-    parser.add_argument("--memory", default="1GiB", metavar="SIZE", help="memory budget (default: 1GiB)")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
-    parser.add_argument(
-        "--cog", action="store_true", help="write cloud-optimized GeoTIFFs: tiled, with overviews, read by byte ranges"
-    )
-    parser.add_argument(
-        "--scheduler",
-        metavar="local:N|tcp://HOST:PORT",
-        help="compute on N workers of this machine, or on a dask.distributed cluster, see docs/scale.md",
-    )
-    _add_json(parser)
+    add_detector_options(parser)
+    add_decision_options(parser, many=True)
+    add_band_options(parser)
+    add_run_options(parser)
 
 
 def _add_info(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
@@ -243,9 +134,9 @@ def _add_info(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
         description="Show a raster's bands, wavelengths, bad bands, nodata and projection, and the model and bands "
         "that 'ferd detect' would use.",
     )
-    parser.add_argument("input", metavar="INPUT", help=_INPUT_HELP)
-    _add_band_options(parser)
-    _add_json(parser)
+    parser.add_argument("input", metavar="INPUT", help=INPUT_HELP)
+    add_band_options(parser)
+    add_json(parser)
 
 
 def _add_evaluate(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
@@ -257,31 +148,31 @@ def _add_evaluate(commands: argparse._SubParsersAction[OneSentenceParser]) -> No
     parser.add_argument("--variable", metavar="NAME", help="the array of a .mat truth file")
     parser.add_argument("--report", metavar="FILE.html", help="write a web page with figures, curves and maps")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing report")
-    _add_json(parser)
+    add_json(parser)
 
 
 def _add_models(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
     parser = commands.add_parser("models", help="list, show, import, export, download and verify models")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="list the models that --model accepts")
-    _add_json(listing)
+    add_json(listing)
     show = actions.add_parser("show", help="show what a model is")
     show.add_argument("name", metavar="NAME|FOLDER")
-    _add_json(show)
+    add_json(show)
     bring = actions.add_parser("import", help="import published weights, a TorchScript layout or a bundle")
     bring.add_argument(
         "source", metavar="SRC", help="folder with convh.pt, enc.pt, pc.pt, or with the hub's TorchScript files"
     )
     bring.add_argument("name", metavar="NAME", help="the name that --model will take")
     bring.add_argument("--overwrite", action="store_true", help="replace an imported model of this name")
-    _add_json(bring)
+    add_json(bring)
     _add_models_export(actions)
     _add_models_download(actions)
     verify = actions.add_parser(
         "verify", help="check a model's files against their checksums (all models without a name)"
     )
     verify.add_argument("name", metavar="NAME|FOLDER", nargs="?")
-    _add_json(verify)
+    add_json(verify)
 
 
 def _add_models_export(actions: argparse._SubParsersAction[OneSentenceParser]) -> None:
@@ -295,7 +186,7 @@ def _add_models_export(actions: argparse._SubParsersAction[OneSentenceParser]) -
         help="torchscript: the hub's three files; safetensors: weights and card; pt2: one program of torch.export",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier export")
-    _add_json(parser)
+    add_json(parser)
 
 
 def _add_models_download(actions: argparse._SubParsersAction[OneSentenceParser]) -> None:
@@ -314,16 +205,16 @@ def _add_models_download(actions: argparse._SubParsersAction[OneSentenceParser])
     )
     parser.add_argument("--offline", action="store_true", help="take the files from the cache, open no connection")
     parser.add_argument("--overwrite", action="store_true", help="replace an imported model of this name")
-    _add_json(parser)
+    add_json(parser)
 
 
 def _add_detectors(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
     parser = commands.add_parser("detectors", help="list and explain the detectors")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _add_json(actions.add_parser("list", help="list the detectors"))
+    add_json(actions.add_parser("list", help="list the detectors"))
     show = actions.add_parser("show", help="formula, reference, cost and use of a detector")
     show.add_argument("name", metavar="NAME")
-    _add_json(show)
+    add_json(show)
 
 
 def _add_sample(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
@@ -331,13 +222,9 @@ def _add_sample(commands: argparse._SubParsersAction[OneSentenceParser]) -> None
     parser.add_argument("folder", metavar="FOLDER", help="created where it is missing")
     parser.add_argument("--seed", type=int, default=0, help="another seed is another scene (default: 0)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
-    _add_json(parser)
+    add_json(parser)
 
 
 def _add_doctor(commands: argparse._SubParsersAction[OneSentenceParser]) -> None:
     parser = commands.add_parser("doctor", help="versions, BLAS, backends, GDAL drivers, and what to install for more")
-    _add_json(parser)
-
-
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    add_json(parser)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cube import BoolArray
-from ..evaluate import Part
+from ..score_planes import Part
 from ..statistics import Float64Array
 
 FloatArray = NDArray[np.floating[Any]]

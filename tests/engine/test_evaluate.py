@@ -182,13 +182,13 @@ def test_how_many_rows_are_read_at_a_time_changes_nothing(tmp_path, monkeypatch)
     paths = write_raster(tmp_path / "s.tif", scores, -9999.0), write_raster(tmp_path / "t.tif", truth)
     expected = evaluate_scores(np.where(scores == -9999.0, np.nan, scores), truth)
     for n_pixels in (1, 100, 1 << 20):
-        monkeypatch.setattr("ferd_engine.evaluate._PART_PIXELS", n_pixels)
+        monkeypatch.setattr("ferd_engine.score_planes._PART_PIXELS", n_pixels)
         assert evaluate_files(*paths) == expected
 
 
 @pytest.mark.parametrize("report", [False, True])
 def test_a_cancel_stops_between_parts_and_leaves_no_page(tmp_path, monkeypatch, report):
-    monkeypatch.setattr("ferd_engine.evaluate._PART_PIXELS", 14)
+    monkeypatch.setattr("ferd_engine.score_planes._PART_PIXELS", 14)
     scores, truth = np.arange(35.0).reshape(5, 7), np.arange(35).reshape(5, 7) > 30
     np.save(tmp_path / "scores.npy", scores)
     np.save(tmp_path / "truth.npy", truth.astype(np.uint8))

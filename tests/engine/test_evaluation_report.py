@@ -104,7 +104,7 @@ def test_names_of_files_are_text(tmp_path: Path) -> None:
 def test_maps_show_each_pixel_however_they_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_pixels: int
 ) -> None:
-    monkeypatch.setattr("ferd_engine.evaluate._PART_PIXELS", most_pixels)
+    monkeypatch.setattr("ferd_engine.score_planes._PART_PIXELS", most_pixels)
     monkeypatch.setattr("ferd_engine.evaluation_report.preview._LONGEST", 16)
     scores, truth = scene(tmp_path)
     evaluate_with_report(scores, truth, str(tmp_path / "r.html"))
