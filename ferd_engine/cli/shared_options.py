@@ -54,7 +54,8 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
         "--outer",
         type=int,
         metavar="N",
-        help="lrx, qlrx, fusion: odd side of the outer window (default: inner + 10); crd: inner + 4; grx: local mean's (15)",
+        help="odd side of the outer window (default: inner + 10 for lrx, qlrx and fusion, + 4 for crd); grx: of "
+        "the local mean's (15)",
     )
     parser.add_argument(
         "--background",
