@@ -1,4 +1,4 @@
-"""The GPU beside the processor: what the detectors' passes hand to it, and when there is one."""
+"""The GPU as detectors see it: the computations that they hand to it, and the choice whether there is one."""
 
 from __future__ import annotations
 

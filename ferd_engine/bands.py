@@ -155,6 +155,10 @@ def pick_bands(
 def _match_wavelengths(
     numbers: Sequence[int], bands: Sequence[BandInfo], model_wavelengths_nm: Sequence[float] | None, *, strict: bool
 ) -> tuple[int, ...] | None:
+    """Return the band nearest to each wavelength of a model, each band once; None where a side has no wavelengths.
+
+    With `strict` also None where a nearest band is farther away than the tolerance.
+    """
     known = [bands[number - 1].wavelength_nm for number in numbers]
     centres = np.array([np.nan if centre is None else centre for centre in known], dtype=np.float64)
     if not model_wavelengths_nm or np.isnan(centres).any():

@@ -1,4 +1,14 @@
-"""How large a block may be, from the memory budget; and the blocks of an image."""
+"""How large a block of an image may be.
+
+Three limits act together, for three reasons:
+
+- `block_shape` keeps a block and everything computed from it within the memory budget.
+- It also stays below `_MOST_PIXELS`. Larger blocks were slower: the first touch of fresh memory costs time, and a block
+  of moderate size uses the same buffers again.
+- A cancel is asked for between two reads and so waits for one of them. The first pass, which does little with a block,
+  therefore takes low ones (`scan._LOW_BLOCK_BYTES`), and the enhancement, whose blocks suit FEN, reads each of them in
+  pieces (`features._PIECE_VALUES`). Both come to about 16 MiB.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +18,7 @@ from typing import Callable
 from .raster import Source
 from .windows import Window, tiles
 
-# Larger blocks were slower, as more of their memory is fresh, and a cancel waits for the block that is being read.
+# See above.
 _MOST_PIXELS = 1 << 16
 # Heights and widths are multiples of the smallest tile that GeoTIFF allows, so that no tile is written twice.
 _STEP = 16

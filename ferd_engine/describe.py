@@ -54,7 +54,7 @@ def _choice(source: Source, options: EnhanceOptions) -> dict[str, Any]:
     try:
         usable = candidates(source.bands, options.bands)
         if isinstance(source, GdalSource):
-            # A look costs little memory, or there is none.
+            # A description must cost little memory: a raster that is stored in huge blocks is not looked into.
             source.check_block(0)
         suspects = set(probe(source, usable))
         facts["suspected_dead_bands"] = format_band_list(sorted(suspects))

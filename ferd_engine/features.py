@@ -22,7 +22,7 @@ from .scaling import Scaling
 from .tally import valid_mask
 from .windows import Window, columns_of_tiles, expand, reflected, shifted, tiles
 
-# What is read at a time of the rows of a block.
+# What is read of a block at a time, so that a cancel need not wait for all of it; see `blocking`.
 _PIECE_VALUES = 1 << 22
 
 

@@ -27,7 +27,7 @@ _FORMAT = "ferd-background"
 
 @dataclass(frozen=True)
 class SharedEnhancement:
-    """What FEN does alike to all rasters of a mosaic.
+    """How FEN is run on all rasters of a mosaic, so that a material comes out the same in each.
 
     `n_usable` bands are good in all of them, out of which `method` picked the model's. `scaling` and the `mean`
     spectrum (bands,), which stands in for holes, are over the valid pixels of all; `rare_range` as in `Scan`.
@@ -90,7 +90,10 @@ class MosaicBackground:
                         rare,
                     )
         except (OSError, ValueError, KeyError, EOFError) as error:
-            raise InputError(f"The file {path} is no background of several rasters ({error}): name them.") from error
+            raise InputError(
+                f"The file {path} is no background of several rasters as a batch keeps it ({error}): name the rasters "
+                "themselves."
+            ) from error
         moments.settled = True
         return cls(tuple(numbers), n_bands, n_rasters, moments, shared)
 
@@ -155,8 +158,8 @@ def check_detector(detector: Detector, options: DetectOptions) -> None:
 
 
 def names_of(source: str, output_folder: Path, left_out: Iterable[str] = ()) -> list[str]:
-    """Return the rasters of a folder or of a list, as a batch takes them."""
-    # The batch stands above the runs that use this.
+    """Return the paths of the rasters of a folder or of a list, as `ferd batch` takes them."""
+    # Imported late: the batch stands above the runs that use this.
     from .batch.inputs import find_inputs
 
     return [one.path for one in find_inputs(source, output_folder, left_out=left_out)]

@@ -45,7 +45,11 @@ class Passes(Protocol):
 
 @dataclass(frozen=True)
 class _Rasters:
-    """Bands that are good in all rasters, those that may be dead in one; bands, and pixels, of each."""
+    """What the headers and a probe of all rasters say.
+
+    `usable` are the numbers of the bands that are good in all of them, `suspects` those of these that may be dead in
+    one; `bands` describe the bands of the first raster, `sizes` are the numbers of pixels of each.
+    """
 
     usable: tuple[int, ...]
     suspects: tuple[int, ...]

@@ -42,7 +42,7 @@ def parse_memory(text: str) -> int:
 
 @dataclass(frozen=True)
 class EnhanceOptions:
-    """What `enhance` needs to know besides input and output; docs/reference/python.md explains each option."""
+    """What `enhance` needs to know besides input and output; `ferd enhance --help` explains each by the same name."""
 
     model: str | None = None
     bands: str | None = None

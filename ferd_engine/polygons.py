@@ -42,7 +42,10 @@ def check_polygon_name(name: str) -> None:
 
 @dataclass
 class _Objects:
-    """Sums over each object, by id; place 0 is for what belongs to none."""
+    """Sums over the pixels of n objects, in arrays (n + 1, ...) whose index is an object's id; 0 belongs to none.
+
+    `peak` is the largest score and `peak_place` (n + 1, 2) its row and column; `spectrum_sum` is (n + 1, bands).
+    """
 
     pixels: NDArray[np.int64]
     score_sum: Float64Array

@@ -44,12 +44,15 @@ def detect_raster(
     progress: Progress | None = None,
     **changes: Any,
 ) -> RunReport:
-    """Write an anomaly score raster (Float32, one band, nodata -9999) for a hyperspectral raster.
+    """Write an anomaly score raster (Float32, one band, nodata -9999) for a hyperspectral raster; return a report.
 
-    input : any GDAL raster, or a .mat or .npy cube of shape (rows, cols, bands).
-    output : .tif for GeoTIFF, .hdr, .bsq, .bil, .bip, .img or .dat for ENVI; on the input's grid. With a threshold, the
-    files of `mask_out` (Byte: 1 above, 0, nodata 255) and `polygons` come with it, all of them or none.
+    input : any raster of real numbers that GDAL reads, or a .mat or .npy cube of shape (rows, cols, bands), in any unit
+    that all bands share; nodata, NaN and infinities are left out.
+    output : .tif for GeoTIFF, .hdr, .bsq, .bil, .bip, .img or .dat for ENVI; on the input's grid. The higher a score,
+    the more anomalous. With a threshold, the files of `mask_out` (Byte: 1 above, 0, nodata 255) and `polygons` come
+    with it, all of them or none.
     options, changes : the fields of `DetectOptions`, as one object or by name.
+    progress : told of the part done, and asked whether to stop, once per block.
     Raises `FerdError` with one sentence; the output is then absent, or the earlier one unchanged.
     """
     settings = build_options(DetectOptions, options, changes)
@@ -88,7 +91,8 @@ def enhance_raster(
 ) -> RunReport:
     """Write the FEN-enhanced cube (Float32, as many bands as the model has, nodata -9999) of a hyperspectral raster.
 
-    Arguments and errors as for `detect_raster`, with the fields of `EnhanceOptions`.
+    Its values have no unit: they are the input, scaled to [-0.1, 0.1], plus what FEN adds. Arguments and errors are as
+    for `detect_raster`, with the fields of `EnhanceOptions`.
     """
     settings = build_options(EnhanceOptions, options, changes)
     with _run(str(input), str(output), settings, progress) as (source, folder, context):
@@ -116,6 +120,7 @@ def enhance_raster(
 def _detected(
     source: Source, settings: DetectOptions, sink: ScoreSink, context: RunContext, output_folder: Path
 ) -> Outcome:
+    """Score here or on a cluster, after the background of other rasters was taken where there are any."""
     others: list[str] = []
     mosaic = None
     if settings.background_of is not None:
@@ -150,7 +155,9 @@ def _enhanced(
 def detect(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any) -> Float32Array:
     """Return anomaly scores (rows, cols) float32 of a cube (rows, cols, bands); NaN marks invalid pixels in both.
 
-    changes : the fields of `DetectOptions` (`detector="grx"`, `enhance=True`, `model=None`, `backend="auto"`, ...).
+    cube : any real dtype and unit; a pixel is invalid where one of its bands is NaN, infinite or masked by NumPy. It is
+    not changed. changes : the fields of `DetectOptions` (`detector="grx"`, `enhance=True`, `model=None`,
+    `backend="auto"`, ...), without those that name outputs or other rasters' backgrounds.
     Raises `FerdError` with one sentence.
     """
     settings = build_options(DetectOptions, None, changes)
@@ -169,7 +176,8 @@ def detect(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any)
 def enhance(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any) -> Float32Array:
     """Return the FEN-enhanced cube (rows, cols, B) float32 of a cube (rows, cols, bands); NaN marks invalid pixels.
 
-    B is the number of bands of the model. changes : the fields of `EnhanceOptions`. Raises `FerdError`.
+    B is the number of bands of the model. cube : as for `detect`. changes : the fields of `EnhanceOptions`.
+    Raises `FerdError` with one sentence.
     """
     settings = build_options(EnhanceOptions, None, changes)
     sinks: list[_ArraySink] = []
@@ -185,7 +193,7 @@ def enhance(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any
 
 
 def open_model(name: str | Path) -> Model:
-    """Return a model by its name (`ferd models list`) or its folder.
+    """Return a model, its weights and its card, by its name (`ferd models list`) or its folder.
 
     Raises `ModelError` where there is none or it is damaged.
     """
@@ -226,7 +234,7 @@ def _inputs(source: Source, settings: EnhanceOptions) -> tuple[str, ...]:
 def _run_on_array(
     cube: ArrayLike, settings: EnhanceOptions, progress: Progress | None
 ) -> Iterator[tuple[Source, RunContext]]:
-    """Take the array as a source, with memory and threads as the options say."""
+    """Open the array as a source, with memory and threads as the options say."""
     array, context = _array_source(cube, settings), _context(settings, progress)
     with _closing(array, settings) as source, limited_threads(settings.threads), closing(context):
         yield source, context

@@ -28,6 +28,7 @@ _PROBE_VALUES = 1 << 21
 # Smaller images are read before threads are at work; more than this many readers would only keep a disk's head moving.
 _VALUES_FOR_THREADS = 1 << 22
 _MOST_READERS = 4
+# The height of the blocks of this pass; see `blocking`.
 _LOW_BLOCK_BYTES = 16 << 20
 _LOW_BLOCK_ROWS = 16
 
@@ -46,15 +47,17 @@ class Scan:
     mean: NDArray[np.float64]
     scaling: Scaling | None
     moments: Moments
-    # Which part of the scaling's range fewer than 0.01 % of the pixels make.
+    # The part of the scaling's range that fewer than 0.01 % of the pixels make up.
     rare_range: float = 0.0
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a pass counts: the bands of the run, those that are only watched, and what of the former.
+    """What a pass over an image of `n_pixels` pixels counts.
 
-    n_ranged : pixels of all rasters, where their ranges are merged into one; by default those of this image.
+    numbers : the bands of the run. suspects : bands of which only the extrema are taken, since they may be dead.
+    scaling : minmax or percentile where the range of values is wanted, else None. with_moments : whether the moments
+    are wanted. n_ranged : the pixels of all rasters whose ranges will be merged, where they are more than this image's.
     """
 
     numbers: tuple[int, ...]
@@ -80,7 +83,7 @@ class Wanted:
 
 
 Pass = Callable[[Source, Wanted, RunContext], Tally]
-"""Reads the whole image once and counts."""
+"""Reads the whole image once and counts what is wanted."""
 
 
 def probe(source: Source, numbers: Sequence[int]) -> tuple[int, ...]:
@@ -169,8 +172,7 @@ def tally_rows(source: Source, wanted: Wanted, rows: tuple[int, int], context: R
 def _shape(source: Source, wanted: Wanted, free_bytes: int) -> tuple[int, int]:
     """Return rows and columns of the blocks: low ones of full rows, where the memory holds these.
 
-    The buffers of high blocks are fresh memory, and the first touch of its pages takes a quarter of the pass; a cancel
-    waits for the block that is being read.
+    High blocks would have fresh memory for buffers, and the first touch of its pages takes a quarter of the pass.
     """
     n_read = len(wanted.numbers) + len(wanted.suspects)
     itemsize = np.dtype(source.dtype).itemsize

@@ -64,7 +64,7 @@ def tiles(n_rows: int, n_cols: int, tile_rows: int, tile_cols: int) -> Iterator[
 
 
 def shifted(part: Window, origin: Window) -> Window:
-    """Return a window that is counted from the corner of `origin`, counted from the image's.
+    """Return a window whose place is given within `origin`, with its place in the image.
 
     >>> tuple(shifted(Window(1, 2, 0, 5), Window(10, 20, 30, 40)))
     (11, 12, 30, 35)

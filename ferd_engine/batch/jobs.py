@@ -27,7 +27,7 @@ logger = logging.getLogger("ferd")
 
 DONE, CURRENT, FAILED, BUSY, STOPPED = "done", "current", "failed", "busy", "stopped"
 STATUSES = (DONE, CURRENT, FAILED, BUSY, STOPPED)
-# Whoever looks at an ENVI raster may write its statistics there.
+# GDAL and QGIS write statistics there when somebody looks at a raster, so that a change of it means nothing.
 _VIEWERS_FILES = (".aux.xml",)
 
 
@@ -190,7 +190,8 @@ class JobRunner:
         if not all(is_whole(file, str(path), span.check) for file, path in written):
             return False
         folders = str(Path(record.input).parent), str(Path(job.input).parent)
-        # What was read once is opened here to look for files that have joined it; anything else is not opened at all.
+        # Only where the files are those that a worker has read before is the raster opened, to see whether others have
+        # joined them, such as a header: opening an unknown one could crash this process.
         moved = [_moved(file["path"], *folders) for file in record.inputs]
         return are_unchanged(record.inputs, moved, folders, span.check) and are_unchanged(
             record.inputs, files_behind(job.input, job.options), folders, span.check

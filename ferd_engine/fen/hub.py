@@ -81,7 +81,7 @@ def download_model(
 
 def _fetch(pinned: Pinned, path: str, digest: str, cache: Path, offline: bool) -> Path:
     """Return the file in the cache, fetched where it is not there yet."""
-    # It tells the hub of other packages here, such as PyTorch's version, unless this is set before it is loaded.
+    # Unless this is set before it is loaded, huggingface_hub tells the hub which other packages are here.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import huggingface_hub
 

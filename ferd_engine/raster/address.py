@@ -1,8 +1,9 @@
-"""Rasters by address: the one place that names GDAL's ways to the web and to clouds, for inputs that a user gave so."""
+"""Names of rasters that are no paths of the file system: addresses on the web or in a cloud, and GDAL's own names."""
 
 from __future__ import annotations
 
-# How GDAL names what catalogues (STAC items, say) give as addresses: so named, it reads the bytes that it needs.
+# GDAL's prefix for each kind of address, as catalogues (STAC items, say) give them; with it GDAL reads only the bytes
+# that it needs.
 _REMOTE = {"https": "/vsicurl/https://", "http": "/vsicurl/http://", "s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/"}
 
 

@@ -158,14 +158,14 @@ def open_array_file(path: str, variable: str | None, budget_bytes: int | None = 
 
 
 def is_mat73(path: str) -> bool:
-    """Tell whether a MATLAB file is of version 7.3, which is HDF5."""
+    """Say whether a MATLAB file is of version 7.3, which is HDF5."""
     with open(path, "rb") as file:
         return file.read(len(_HDF5_MARK)) == _HDF5_MARK
 
 
 def load_npy(path: str) -> NDArray[Any]:
-    """Map a .npy file; arrays of Python objects are refused, for to read them is to run them."""
-    # numpy takes the header for Python's words, so damage shows as any error of Python's own parser.
+    """Map a .npy file into memory; arrays of Python objects are refused, since reading them can run code."""
+    # numpy parses the header as Python source, so damage shows as any error of Python's own parser.
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:

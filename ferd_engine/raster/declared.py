@@ -9,9 +9,9 @@ from typing import Any
 from ..errors import InputError
 from .gdal_setup import gdal
 
-# No codec packs what is worth a look so well: deflate ends at 1032 to 1, and a mosaic that is mostly empty adds little.
+# No real raster is compressed better: deflate ends at 1032 to 1, and large parts without data gain little on top.
 _MOST_VALUES_PER_BYTE = 10_000
-# What a run may take beside its budget, for what can only be read in one piece.
+# What a run may take on top of its budget for what can only be read in one piece, such as a large tile or a .mat cube.
 SLACK_BYTES = 128 << 20
 # Formats whose files hold all that they describe; others may be the address of a service.
 _WHOLE = ("GTiff", "COG", "HDF5", "HDF5Image", "netCDF", "HFA", "PNG", "JP2OpenJPEG")

@@ -88,8 +88,8 @@ def gdal_exceptions() -> Iterator[None]:
 def close_dataset(dataset: Any) -> list[str]:
     """Write what is left of a dataset and close it; return the messages of GDAL's failures.
 
-    Left to Python, what GDAL raises while a dataset is deleted would be dropped. The switch of GDAL's exceptions stays
-    as it is, since other threads may be at work: failures are raised where it is on, and told to the handler or both.
+    Python would drop what GDAL raises while a dataset is deleted. The switch of GDAL's exceptions is left alone, since
+    other threads may be at work; so failures come as exceptions, through the error handler, or both, and all are kept.
     """
     failures: list[str] = []
 

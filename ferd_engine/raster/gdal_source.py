@@ -22,7 +22,7 @@ from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, 
 
 # Types that float32 holds exactly; the others are read as float64.
 _FLOAT32_TYPES = ("Byte", "Int8", "UInt16", "Int16", "Float16", "Float32")
-# What is worth a call where a part of a tile can be read alone.
+# Rows per read where any rows of a tile can be read alone: fewer would not be worth a call.
 _DIRECT_ROWS = 32
 _ENVI_DATA_SUFFIXES = (".bsq", ".bil", ".bip", ".img", ".dat", ".raw")
 

@@ -70,7 +70,7 @@ class Source(Protocol):
 
 
 def path_exists(path: str) -> bool:
-    """Tell whether there is a file or folder of this name; a name that the system cannot hold is none."""
+    """Say whether there is a file or folder of this name; for a name that the system does not allow there is none."""
     try:
         return Path(path).exists()
     except OSError:
