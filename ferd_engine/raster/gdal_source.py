@@ -16,7 +16,8 @@ from .address import is_plain_path
 from .band_metadata import read_band_infos
 from .declared import SLACK_BYTES, check_declared
 from .gdal_setup import direct_tiff_reads, gdal, gdal_array, gdal_exceptions, gdal_reason, reads_tiff_directly
-from .raw_file import open_raw
+from .raw_file import RawRows, open_raw
+from .raw_tiff import open_raw_tiff
 from .row_cache import RowCache
 from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target
 
@@ -70,7 +71,7 @@ class GdalSource:
             self.dtype = np.float64
         self._masked = bool(first.GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
         self._stored_type = _stored_type(self._dataset, self.dtype)
-        self._raw = open_raw(self._dataset)
+        self._raw: RawRows | None = open_raw(self._dataset) or open_raw_tiff(self._dataset)
 
     def read(self, window: Window, numbers: Sequence[int], out: FloatArray | None = None) -> Block:
         """Read a window of the bands with these numbers, scale and offset applied."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,22 @@ from .gdal_setup import gdal_array
 
 # The axes (bands, rows, cols) in the order of the file, and what transposes them back.
 _ORDERS = {"BAND": (0, 1, 2), "LINE": (1, 0, 2), "PIXEL": (1, 2, 0)}
+
+
+class RawRows(Protocol):
+    """Full rows of a raster, read past GDAL."""
+
+    dtype: np.dtype[Any]
+
+    def read_rows(self, start: int, stop: int, numbers: Sequence[int], buffer: NDArray[Any]) -> NDArray[Any]:
+        """Return rows [start, stop) of the bands with these numbers, (bands, rows, cols), as a view of `buffer`.
+
+        buffer : flat, of this file's dtype, at least as large as the result.
+        Raises `OSError` where the file ends too early.
+        """
+
+    def close(self) -> None:
+        """Close the file."""
 
 
 class RawFile:
@@ -32,11 +48,7 @@ class RawFile:
         self._order = order
 
     def read_rows(self, start: int, stop: int, numbers: Sequence[int], buffer: NDArray[Any]) -> NDArray[Any]:
-        """Return rows [start, stop) of the bands with these numbers, (bands, rows, cols), as a view of `buffer`.
-
-        buffer : flat, of this file's dtype, at least as large as the result.
-        Raises `OSError` where the file ends too early.
-        """
+        """Return rows, as `RawRows` has it."""
         shape = (len(numbers), stop - start, self._n_cols)
         stored = buffer[: shape[0] * shape[1] * shape[2]].reshape([shape[axis] for axis in self._axes])
         bands = [number - 1 for number in numbers]
@@ -74,15 +86,7 @@ class RawFile:
             np.take(pixels, bands, axis=1, out=target)
 
     def _read(self, first_value: int, target: NDArray[Any]) -> None:
-        view = target.reshape(-1).view(np.uint8).data
-        self._file.seek(self._offset + first_value * self.dtype.itemsize)
-        done = 0
-        while done < len(view):
-            # Some systems refuse transfers above 2 GiB.
-            count = self._file.readinto(view[done : done + (1 << 26)])
-            if not count:
-                raise OSError("the file ends before its last row")
-            done += count
+        read_into(self._file, self._offset + first_value * self.dtype.itemsize, target)
 
     def close(self) -> None:
         """Close the file."""
@@ -107,19 +111,37 @@ def open_raw(dataset: Any) -> RawFile | None:
     dtype = np.dtype(code).newbyteorder(">" if big_endian else "<")
     if Path(path).stat().st_size < offset + shape[0] * shape[1] * shape[2] * dtype.itemsize:
         return None
-    raw = RawFile(path, offset, shape, dtype, order)
-    if _agrees(raw, dataset, shape):
+    return checked(RawFile(path, offset, shape, dtype, order), dataset)
+
+
+def read_into(file: FileIO, place: int, target: NDArray[Any]) -> None:
+    """Fill a C-contiguous array with the bytes of the file from `place` on; `OSError` where it ends too early."""
+    view = target.reshape(-1).view(np.uint8).data
+    file.seek(place)
+    done = 0
+    while done < len(view):
+        # Some systems refuse transfers above 2 GiB.
+        count = file.readinto(view[done : done + (1 << 26)])
+        if not count:
+            raise OSError("the file ends before its last row")
+        done += count
+
+
+Raw = TypeVar("Raw", bound=RawRows)
+
+
+def checked(raw: Raw, dataset: Any) -> Raw | None:
+    """Return the file where all bands of the first and the last row are what GDAL reads, else close it, for None."""
+    n_bands, n_rows, n_cols = dataset.RasterCount, dataset.RasterYSize, dataset.RasterXSize
+    understood = False
+    try:
+        for row in {0, n_rows - 1}:
+            ours = raw.read_rows(row, row + 1, range(1, n_bands + 1), np.empty(n_bands * n_cols, raw.dtype))
+            theirs = dataset.ReadAsArray(0, row, n_cols, 1).reshape(ours.shape)
+            if not np.array_equal(ours, theirs, equal_nan=raw.dtype.kind == "f"):
+                return None
+        understood = True
         return raw
-    raw.close()
-    return None
-
-
-def _agrees(raw: RawFile, dataset: Any, shape: tuple[int, int, int]) -> bool:
-    """Say whether all bands of the first and the last row are what GDAL reads: then the layout is understood."""
-    n_bands, n_rows, n_cols = shape
-    for row in {0, n_rows - 1}:
-        ours = raw.read_rows(row, row + 1, range(1, n_bands + 1), np.empty(n_bands * n_cols, raw.dtype))
-        theirs = dataset.ReadAsArray(0, row, n_cols, 1).reshape(ours.shape)
-        if not np.array_equal(ours, theirs, equal_nan=raw.dtype.kind == "f"):
-            return False
-    return True
+    finally:
+        if not understood:
+            raw.close()

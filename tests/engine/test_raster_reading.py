@@ -14,7 +14,7 @@ from osgeo import gdal
 from scipy.io import savemat
 
 from ferd_engine.errors import InputError, RunError, UsageError
-from ferd_engine.raster import Source, open_source, raw_file
+from ferd_engine.raster import Source, open_source, raw_file, raw_tiff
 from ferd_engine.raster.masked_source import MaskedSource
 from ferd_engine.windows import Window, tiles, whole
 
@@ -145,6 +145,91 @@ def test_geotiff(tmp_path: Path, dtype: str, creation: tuple[str, ...]) -> None:
     array = cube(N_ROWS, N_COLS, N_BANDS, dtype)
     with opened(write_tiff(tmp_path / "scene.tif", array, *creation)) as source:
         assert_reads(source, array)
+
+
+PIXEL_LAYOUTS = [
+    ("INTERLEAVE=PIXEL",),
+    ("INTERLEAVE=PIXEL", "BLOCKYSIZE=5"),
+    ("INTERLEAVE=PIXEL", "TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=32"),
+    ("INTERLEAVE=PIXEL", "TILED=YES", "BLOCKXSIZE=32", "BLOCKYSIZE=16", "BIGTIFF=YES", "ENDIANNESS=BIG"),
+]
+
+
+def test_full_rows_of_plain_tiffs_are_read_without_gdal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    array = cube(N_ROWS, N_COLS, N_BANDS, "int16")
+    for creation in PIXEL_LAYOUTS:
+        with opened(write_tiff(tmp_path / "scene.tif", array, *creation)) as source:
+            monkeypatch.setattr(source, "_dataset", None)
+            assert_equal_rows(source, array, (1, 4))
+            assert_equal_rows(source, array, tuple(range(1, N_BANDS + 1)))
+
+
+def assert_equal_rows(source: Source, array: np.ndarray, numbers: tuple[int, ...]) -> None:
+    for start, stop in ((3, 9), (9, 10), (12, N_ROWS), (0, N_ROWS)):
+        wanted = array[start:stop][:, :, [number - 1 for number in numbers]]
+        np.testing.assert_array_equal(source.read(Window(start, stop, 0, N_COLS), numbers).values, wanted)
+
+
+@pytest.mark.parametrize("creation", PIXEL_LAYOUTS, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_plain_tiffs_by_windows(tmp_path: Path, dtype: str, creation: tuple[str, ...]) -> None:
+    array = cube(N_ROWS, N_COLS, N_BANDS, dtype)
+    with opened(write_tiff(tmp_path / "scene.tif", array, *creation)) as source:
+        assert_reads(source, array)
+
+
+@pytest.mark.parametrize(
+    "creation",
+    [
+        ("INTERLEAVE=BAND",),
+        ("INTERLEAVE=PIXEL", "COMPRESS=LZW"),
+        ("INTERLEAVE=PIXEL", "NBITS=12"),
+        ("INTERLEAVE=PIXEL", "PIXELTYPE=SIGNEDBYTE"),
+    ],
+    ids=str,
+)
+def test_other_tiffs_are_left_to_gdal(
+    tmp_path: Path, creation: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw_tiff.RawTiff, "read_rows", lambda *arguments: pytest.fail("was read past GDAL"))
+    signed = "PIXELTYPE=SIGNEDBYTE" in creation
+    array = cube(N_ROWS, N_COLS, N_BANDS, "uint8" if signed else "uint16")
+    if signed and int(gdal.VersionInfo()) >= 3070000:
+        pytest.skip("newer GDAL has a type for signed bytes")
+    with opened(write_tiff(tmp_path / "scene.tif", array, *creation)) as source:
+        assert_reads(source, array.view(np.int8) if signed else array)
+
+
+def test_a_tiff_layout_that_is_not_understood_is_left_to_gdal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    array = cube(N_ROWS, N_COLS, N_BANDS, "int16")
+    path = write_tiff(tmp_path / "scene.tif", array, *PIXEL_LAYOUTS[2])
+    understood = raw_tiff.read_into
+    monkeypatch.setattr(raw_tiff, "read_into", lambda file, place, target: understood(file, place + 2, target))
+    with opened(path) as source:
+        assert_reads(source, array)
+
+
+def test_a_tiff_with_blocks_that_were_never_written(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.tif"
+    options = ["INTERLEAVE=PIXEL", "TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=16", "SPARSE_OK=TRUE"]
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), N_COLS, N_ROWS, N_BANDS, gdal.GDT_Int16, options)
+    # Without a nodata value such a file passes for one that was cut short.
+    dataset.GetRasterBand(1).SetNoDataValue(-1)
+    dataset.WriteRaster(0, 0, 16, 16, np.full((N_BANDS, 16, 16), 7, dtype=np.int16).tobytes())
+    dataset = None
+    expected = np.full((N_ROWS, N_COLS, N_BANDS), np.nan)
+    expected[:16, :16] = 7
+    with opened(path) as source:
+        assert_reads(source, expected)
+
+
+def test_a_tiff_that_is_cut_short_while_it_is_read(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "scene.tif", cube(N_ROWS, N_COLS, N_BANDS, "int16"), *PIXEL_LAYOUTS[1])
+    with opened(path) as source:
+        source.read(Window(0, 2, 0, N_COLS), (1, 2))
+        cut_short(path, 0.5)
+        with pytest.raises(RunError, match=r"Cannot read rows 31 to 37 of .* \(the file ends before its last row"):
+            source.read(Window(30, N_ROWS, 0, N_COLS), (1, 2))
 
 
 def test_vrt_of_a_whole_file_and_of_a_part(tmp_path: Path) -> None:
