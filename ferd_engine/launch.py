@@ -2,8 +2,8 @@
 
 python -I -u launch.py JOB.json
 
-By its path, because -I leaves the folder of a script out of Python's search path, and because a plugin carries the
-engine as a subpackage. Of the folder's surroundings nothing becomes importable.
+It is run by its path, because -I leaves the folder of a script out of Python's search path, and because a plugin
+carries the engine as a subpackage. Nothing that lies beside the engine becomes importable.
 """
 
 from __future__ import annotations

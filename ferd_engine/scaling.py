@@ -167,7 +167,10 @@ def _checked(low: float, high: float) -> Scaling:
     if not low <= high:
         raise InputError("No pixel is valid in all the bands used: check nodata, mask and bad bands of the raster.")
     if low == high:
-        raise InputError("All valid pixels have the same value in all the bands used: there is nothing to detect.")
+        raise InputError(
+            "All valid pixels have the same value in all the bands used: there is nothing to detect; check that it is "
+            "the right file, and its nodata value."
+        )
     if not _SMALLEST_RANGE < high - low < _LARGEST_RANGE:
         raise InputError(
             f"The values span {high - low:g}, which single precision does not hold: bring the bands to another unit, "

@@ -1,4 +1,4 @@
-"""Where the command `ferd` starts: what stops a program is heeded before anything that takes time is loaded."""
+"""Where the command `ferd` starts: signals are heeded before anything that takes time is loaded."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Moments:
         self._accelerator = accelerator
         self.n_bands = n_bands
         self.count = 0
-        # Whether these are the background as it is: of other pixels than the image at hand, or looked through before.
+        # Whether these moments are final, as those of other rasters are: no gross pixel is then looked for.
         self.settled = False
         # The mean is kept as a pixel and the distance from it: beside a large offset its last digits would be lost.
         self._origin = np.zeros(n_bands)

@@ -93,7 +93,7 @@ class Worker:
         process, self._process = self._process, None
         if process is None:
             return "it was not there"
-        # Without more to come it ends by itself, unless it is at work; and one that crashed may be at it still.
+        # Told that no more comes, a process ends by itself, unless it is at work; one that crashes needs a moment.
         with suppress(OSError, subprocess.TimeoutExpired):
             if process.stdin is not None:
                 process.stdin.close()

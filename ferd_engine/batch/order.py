@@ -35,7 +35,7 @@ def work(
             if on_result is not None:
                 on_result(result, len(results), len(jobs))
         if len(held) == len(left):
-            # Nothing came free while we looked, and nobody waits.
+            # Nothing came free in this round, and a batch does not wait for another one.
             for index, result in held:
                 results[index] = result
                 if on_result is not None:

@@ -18,7 +18,7 @@ from ..raster import open_source
 from ..raster.gdal_setup import gdal, gdal_exceptions
 from ..raster.source import path_exists
 
-# These change how a run goes, never what comes out; the names of the outputs are kept beside.
+# These change how a run goes, never what comes out; the outputs' names stand in the record itself.
 _RUN_ONLY = ("memory", "threads", "device", "scheduler", "overwrite", "mask_out", "polygons")
 _CHUNK_BYTES = 1 << 22
 

@@ -128,9 +128,10 @@ class _Cut(NamedTuple):
 
 
 def _cut(scene: _RingScene, rings: DualWindow, free_bytes: int, n_threads: int) -> _Cut:
-    """Return the largest parts that leave a tile room for twice its border; smaller ones start their sums more often.
+    """Return how tiles are cut into parts: into the largest ones that still leave a tile room for twice its border.
 
-    Where not even the smallest do, the one that leaves the tile most: each border is read again for every tile.
+    Smaller parts would start their sums afresh more often. Where even the smallest leave less room, the tile gets what
+    is left: it is then small, and its border is read again for every tile.
     """
     pixel_bytes = tile_pixel_bytes(scene.cube.n_bands, scene.n_dims)
     enough = pixel_bytes * min((3 * rings.outer) ** 2, scene.cube.n_rows * scene.cube.n_cols)
@@ -149,6 +150,8 @@ def _cut(scene: _RingScene, rings: DualWindow, free_bytes: int, n_threads: int) 
 
 
 class _Job(NamedTuple):
+    """Squared distances (rows, cols) of a part, how many rings were useless, and how many were short of rank."""
+
     squared: Float64Array
     n_lonely: int
     n_deficient: int
@@ -192,7 +195,10 @@ class _RingScene:
     def scores(
         self, core: Window, rings: DualWindow, cut: _Cut, pool: Threads, check: Callable[[], None]
     ) -> Iterator[tuple[Window, Float32Array]]:
-        """Yield the scores of a tile, some rows at a time; `check` is asked more often, since rows can be long."""
+        """Yield the scores of a tile, some rows at a time.
+
+        `check` is called before each part of the rows, since a row can take seconds; what it raises ends the run.
+        """
         image = (self.cube.n_rows, self.cube.n_cols)
         window = rings.reach(core, *image)
         values, valid = self.cube.read(window)

@@ -18,7 +18,10 @@ NOT_DEFINITE = (
 
 
 class Metric:
-    """(x - mean)^T matrix^-1 (x - mean) by the Cholesky factor of a positive definite matrix (B, B), overwritten."""
+    """(x - mean)^T matrix^-1 (x - mean) by the Cholesky factor of a positive definite matrix (B, B), overwritten.
+
+    many : whether the distances of more pixels than bands will be asked for. Raises `RunError` for any other matrix.
+    """
 
     def __init__(
         self, mean: Float64Array, matrix: Float64Array, *, many: bool, accelerator: Accelerator | None = None
@@ -26,7 +29,7 @@ class Metric:
         self._mean, self._accelerator = mean, accelerator
         if not cholesky(matrix):
             raise RunError(NOT_DEFINITE)
-        # For more pixels than bands the inverse factor pays: its product is three times as fast as a solution.
+        # Then the inverse factor pays: a product with it is three times as fast as a solution.
         self._inverse = scipy_lapack.dtrtri(matrix.T, lower=1)[0].T if many or accelerator else None
         self._factor = matrix
 

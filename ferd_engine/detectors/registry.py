@@ -113,7 +113,7 @@ DETECTORS: dict[str, DetectorInfo] = {}
 
 
 def register(info: DetectorInfo) -> None:
-    """Add a detector to the list, and its cost and use, which its entry alone says, to its docstring."""
+    """Add a detector to the list, and add to its docstring the cost and use that only its entry states."""
     DETECTORS[info.name] = info
     stated = inspect.cleandoc(info.factory.__doc__ or "")
     info.factory.__doc__ = f"{stated}\n\nCost per pixel: {info.cost}.\nWhen to take it: {info.when}\n"

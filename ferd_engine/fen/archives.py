@@ -50,7 +50,7 @@ def check_archive(path: Path) -> list[zipfile.ZipInfo]:
         ) from error
     names = [member.filename for member in members]
     if len(names) > MAX_MEMBERS or len(set(names)) != len(names):
-        raise ModelError(f"The file {path.name} is no FEN: it has too many members or one name twice.")
+        raise ModelError(f"The file {path.name} is no FEN: it has too many members or one name twice; get it again.")
     if sum(member.file_size for member in members) > MAX_ARCHIVE_BYTES:
         raise ModelError(f"The file {path.name} would unpack to more than {MAX_ARCHIVE_BYTES >> 20} MiB: it is no FEN.")
     for member in members:
@@ -92,7 +92,9 @@ def check_torchscript_archive(path: Path) -> None:
     if not sources:
         raise ModelError(f"The file {path.name} holds no TorchScript; a state dict is named convh.pt, enc.pt or pc.pt.")
     if any(member.filename.endswith("bytecode.pkl") for member in members):
-        raise ModelError(f"The file {path.name} holds bytecode beside its source, which cannot be checked.")
+        raise ModelError(
+            f"The file {path.name} holds bytecode, which cannot be checked: import its state dicts instead."
+        )
     if sum(member.file_size for member in sources) > MAX_SOURCE_BYTES:
         raise ModelError(f"The file {path.name} holds more than {MAX_SOURCE_BYTES >> 20} MiB of source: it is no FEN.")
     with zipfile.ZipFile(path) as archive:

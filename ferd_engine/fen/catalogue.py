@@ -94,7 +94,9 @@ def pin(
     Raises `UsageError` or `ModelError` where anything is unknown, unpinned or without a checksum.
     """
     if check_name(name) in DEFAULT_NAMES:
-        raise ModelError(f"{name} is the name of an embedded model, which is there already.")
+        raise ModelError(
+            f"{name} is the name of an embedded model: use it as it is, or choose another name for the download."
+        )
     if revision is not None and not _REVISION.fullmatch(revision.lower()):
         raise UsageError(
             f"The revision {revision[:80]!r} is not a commit: give its 40 hexadecimal digits, since a branch or tag "

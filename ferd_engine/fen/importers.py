@@ -279,7 +279,10 @@ def _compare(architecture: Architecture, weights: dict[str, Float32Array], expec
     padded = np.pad(probe, ((halo_px, halo_px), (halo_px, halo_px), (0, 0)), mode="reflect")
     ours = NumpyBackend(architecture, weights, threads=1).enhance(np.ascontiguousarray(padded)).astype(np.float64)
     if ours.shape != expected.shape:
-        raise ModelError(f"The source gives an image of shape {expected.shape} where {ours.shape} is expected.")
+        raise ModelError(
+            f"The source gives an image of shape {expected.shape} where {ours.shape} is expected: it is no FEN, check "
+            "which files were given."
+        )
     norm = float(np.linalg.norm(ours))
     differences = {
         normalised: float(np.abs(expected * factor - ours).max() / np.abs(ours).max())
@@ -290,6 +293,6 @@ def _compare(architecture: Architecture, weights: dict[str, Float32Array], expec
     if not differences[normalised] <= PROBE_TOLERANCE:
         raise ModelError(
             f"The network built from these files differs from the files' own by {differences[normalised]:.1e} of the "
-            f"largest output on a probe, more than {PROBE_TOLERANCE:g}: it is not the FEN that is known here."
+            f"largest output on a probe, more than {PROBE_TOLERANCE:g}: it is another network than FEN."
         )
     return {"probe_difference": differences[normalised], "source_divides_by_norm": normalised}

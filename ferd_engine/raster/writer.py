@@ -20,8 +20,7 @@ from .cog import check_cog_name, make_cog
 from .gdal_setup import close_dataset, gdal, gdal_exceptions, gdal_reason
 from .source import Georeference
 
-# A plain number, because not every tool of this field reads NaN as nodata; no score and no enhanced value is negative
-# beyond -1.
+# A plain number, because not every tool of this field reads NaN as nodata; see docs/adr/0003.
 NODATA = -9999.0
 MASK_NODATA = 255.0
 
