@@ -36,8 +36,8 @@ class Scaling:
 
         >>> scaled = np.empty((1, 1, 3), dtype=np.float32)
         >>> Scaling(0.0, 10.0).apply(np.array([[[0.0, 5.0, 10.0]]]), scaled)
-        >>> scaled.ravel().tolist()
-        [-0.10000000149011612, 0.0, 0.10000000149011612]
+        >>> [f"{value:.3f}" for value in scaled.ravel()]
+        ['-0.100', '0.000', '0.100']
         """
         kind = values.dtype.type
         # Centred first: with a large offset and a small range, x * factor + shift would cancel.
