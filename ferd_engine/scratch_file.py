@@ -12,6 +12,7 @@ import errno
 import mmap
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from io import FileIO
 from pathlib import Path
 from threading import Lock
@@ -20,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import RunError
+from .overlap import one_ahead
 
 Bytes = NDArray[np.uint8]
 
 # Direct transfers start and end at multiples of the disk's block, at most this.
 _PAGE_BYTES = 4096
-_BUFFER_BYTES = 16 << 20
+_BUFFER_BYTES = 8 << 20
 # Some systems refuse transfers above 2 GiB.
 _MOST_BYTES = 1 << 26
 
@@ -44,8 +46,9 @@ class ScratchFile:
         except OSError as error:
             raise self._error("make", error) from error
         self._direct = _open_direct(path)
-        # Memory of its own pages, as direct transfers need it.
-        self._buffer = mmap.mmap(-1, max(_BUFFER_BYTES // self._stride, 1) * self._stride) if self._direct else None
+        # Memory of its own pages, as direct transfers need it; one is filled while the other one is emptied.
+        n_bytes = max(_BUFFER_BYTES // self._stride, 1) * self._stride
+        self._buffers = [mmap.mmap(-1, n_bytes) for _ in range(2 if self._direct else 0)]
         self._lock = Lock()
 
     def write(self, row: int, start: int, values: Bytes) -> None:
@@ -79,23 +82,27 @@ class ScratchFile:
 
     def _write_direct(self, file: FileIO, row: int, values: Bytes) -> None:
         for index, part, view in self._buffered(values):
-            staged = np.frombuffer(view, dtype=np.uint8).reshape(len(part), self._stride)
-            staged[:, : self._row_bytes] = part
+            self._staged(view)[:, : self._row_bytes] = part
             _write_all(file, (row + index) * self._stride, view)
 
     def _read_direct(self, file: FileIO, row: int, values: Bytes) -> None:
-        for index, part, view in self._buffered(values):
-            _read_all(file, (row + index) * self._stride, view)
-            part[...] = np.frombuffer(view, dtype=np.uint8).reshape(len(part), self._stride)[:, : self._row_bytes]
+        def fill(job: tuple[int, Bytes, memoryview]) -> None:
+            _read_all(file, (row + job[0]) * self._stride, job[2])
+
+        with closing(one_ahead(fill, self._buffered(values))) as filled:
+            for (_, part, view), _ in filled:
+                part[...] = self._staged(view)[:, : self._row_bytes]
+
+    def _staged(self, view: memoryview) -> Bytes:
+        return np.frombuffer(view, dtype=np.uint8).reshape(-1, self._stride)
 
     def _buffered(self, values: Bytes) -> Iterator[tuple[int, Bytes, memoryview]]:
-        """Yield (first row, rows, buffer for them) until all rows of values (n, row_bytes) are through the buffer."""
-        if self._buffer is None:
-            raise RunError("A scratch file was used after it was closed; please report this.")
-        step = len(self._buffer) // self._stride
+        """Yield (first row, rows, one of the two buffers in turn) for all rows of values (n, row_bytes)."""
+        step = len(self._buffers[0]) // self._stride
         for index in range(0, len(values), step):
             part = values[index : index + step]
-            yield index, part, memoryview(self._buffer)[: len(part) * self._stride]
+            self._buffers.reverse()
+            yield index, part, memoryview(self._buffers[0])[: len(part) * self._stride]
 
     def _error(self, what: str, error: OSError) -> RunError:
         return RunError(
