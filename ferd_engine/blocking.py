@@ -12,11 +12,9 @@ Three limits act together, for three reasons:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Callable
 
 from .raster import Source
-from .windows import Window, tiles
 
 # See above.
 _MOST_PIXELS = 1 << 16
@@ -65,12 +63,3 @@ def _narrower(cols: int, tile_cols: int) -> int:
     """Return about half the columns: whole tiles of the file while they last, then a multiple of 256, then of 16."""
     step = next((step for step in (tile_cols, 256, _STEP) if step % _STEP == 0 and cols > 2 * step), _STEP)
     return max((cols // 2) // step * step, _STEP)
-
-
-def blocks(source: Source, shape: tuple[int, int]) -> Iterator[tuple[float, Window]]:
-    """Yield (part of the image done before it, window) for each block."""
-    total = source.n_rows * source.n_cols
-    done = 0
-    for window in tiles(source.n_rows, source.n_cols, *shape):
-        yield done / total, window
-        done += window.n_pixels

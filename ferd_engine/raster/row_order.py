@@ -8,7 +8,7 @@ import numpy as np
 
 from ..context import RunContext
 from ..progress import ProgressSpan
-from ..windows import Window, tiles
+from ..windows import Window, shifted, tiles
 from .source import Block, FloatArray, Source, target
 
 # Windows with a halo go down the image in full rows. Where the rows of tiles that one of them touches would take more
@@ -87,4 +87,4 @@ def _tile_windows(source: Source, n_bands: int, free_bytes: int) -> Iterator[Win
     n_rows = max(min(source.block_rows, free_bytes // 2 // row_bytes), 1)
     for tile in tiles(source.n_rows, source.n_cols, source.block_rows, source.block_cols):
         for part in tiles(tile.n_rows, tile.n_cols, n_rows, tile.n_cols):
-            yield Window(tile.row_start + part.row_start, tile.row_start + part.row_stop, tile.col_start, tile.col_stop)
+            yield shifted(part, tile)
