@@ -83,6 +83,8 @@ def test_metadata_says_what_the_plugin_repository_asks_for(plugin_zip):
         assert general[key].strip()
     assert general["qgisMinimumVersion"] == "3.22"
     assert general["qgisMaximumVersion"] == "4.99"
+    # QGIS 3.38 to 3.44 built with Qt 6 refuse a plugin without it; QGIS 4 goes by the version.
+    assert general["supportsQt6"] == "True"
     assert general["hasProcessingProvider"] == "yes"
     assert f"{PLUGIN}/{general['icon']}" in content
     assert general["version"] in plugin_zip.name
