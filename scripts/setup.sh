@@ -6,10 +6,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
-# Numpy's and scipy's BLAS is the reference one (ten times slower) unless OpenBLAS is there.
+# Numpy's and scipy's BLAS is the reference one (ten times slower) unless OpenBLAS is there. The last line is for the tests
+# of QGIS with a window: a screen, a program for its pictures, frames for its windows.
 debian_packages=(
     python3-venv python3-numpy python3-scipy python3-gdal python3-matplotlib libopenblas0-pthread
     qgis python3-qgis qgis-providers
+    xvfb imagemagick openbox
 )
 torch_version=2.13.0
 lock=scripts/requirements.lock

@@ -106,8 +106,9 @@ def decision_output_help() -> dict[str, str]:
         ),
         "POLYGONS": translate(
             "FERD",
-            "The objects above the threshold as GeoPackage (.gpkg) or GeoJSON (.geojson), with the attributes id, "
-            "pixels, area, max_score, mean_score, peak_row, peak_col, peak_x, peak_y and mean_spectrum.",
+            "The objects above the threshold as GeoPackage (.gpkg) or GeoJSON (.geojson), with the attributes id (fid "
+            "in a GeoPackage), pixels, area (in squared map units), max_score, mean_score, peak_row and peak_col "
+            "(counted from 0), peak_x, peak_y and mean_spectrum.",
         ),
     }
 

@@ -560,8 +560,8 @@
       <translation>Ein Raster mit 1 über dem Schwellwert, 0 sonst und 255 als NoData. GeoTIFF (.tif) oder ENVI (.bsq, .img).</translation>
     </message>
     <message>
-      <source>The objects above the threshold as GeoPackage (.gpkg) or GeoJSON (.geojson), with the attributes id, pixels, area, max_score, mean_score, peak_row, peak_col, peak_x, peak_y and mean_spectrum.</source>
-      <translation>Die Objekte über dem Schwellwert als GeoPackage (.gpkg) oder GeoJSON (.geojson) mit den Attributen id, pixels, area, max_score, mean_score, peak_row, peak_col, peak_x, peak_y und mean_spectrum.</translation>
+      <source>The objects above the threshold as GeoPackage (.gpkg) or GeoJSON (.geojson), with the attributes id (fid in a GeoPackage), pixels, area (in squared map units), max_score, mean_score, peak_row and peak_col (counted from 0), peak_x, peak_y and mean_spectrum.</source>
+      <translation>Die Objekte über dem Schwellwert als GeoPackage (.gpkg) oder GeoJSON (.geojson) mit den Attributen id (im GeoPackage fid), pixels, area (in quadrierten Karteneinheiten), max_score, mean_score, peak_row und peak_col (ab 0 gezählt), peak_x, peak_y und mean_spectrum.</translation>
     </message>
     <message>
       <source>The enhanced raster (Float32, as many bands as the model) on the input's grid and projection. GeoTIFF (.tif) or ENVI (.bsq, .img).</source>
