@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 
 import pytest
 
@@ -24,6 +25,18 @@ class Counts:
         self.survived: dict[str, int] = dict.fromkeys((*FAULTS, "worker"), 0)
         # Runs out of memory that ended inside a library, without a sentence.
         self.wordless = 0
+        self._lock = Lock()
+
+    def add(self, fault: str) -> None:
+        """Count a fault that was tried, for now as lost."""
+        with self._lock:
+            self.tried[fault] += 1
+
+    def add_survived(self, fault: str, *, wordless: bool = False) -> None:
+        """Count a fault of those tried as survived."""
+        with self._lock:
+            self.survived[fault] += 1
+            self.wordless += wordless
 
     def lines(self) -> list[str]:
         kinds = [f"{kind} {self.survived[kind]}/{tried}" for kind, tried in self.tried.items() if tried]

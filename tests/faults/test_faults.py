@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from ferd_engine.threads import available_threads
 from tests.faults.conftest import Counts
 from tests.faults.harness import FAULTS, SIGNALS, Command, check_end, ferd, fresh_place, hashes, spread
 
@@ -51,11 +53,10 @@ class Undisturbed:
 def survive(known: Undisturbed, fault: str, point: int, counts: Counts) -> None:
     """Run with a fault at a point, check what is left, run again and check that nothing tells of the fault."""
     command = known.command
-    counts.tried[fault] += 1
     with fresh_place(known.scene) as place, ExitStack() as opened:
         if fault == "full" and not opened.enter_context(place.small_disk()):
-            counts.tried[fault] -= 1
             pytest.skip("this user may not mount a small file system")
+        counts.add(fault)
         for file in known.earlier_folder.iterdir():
             shutil.copy(file, place.out)
         (place.out / "other.txt").write_text("not ours")
@@ -86,14 +87,20 @@ def survive(known: Undisturbed, fault: str, point: int, counts: Counts) -> None:
         late = point > max(index for index, name in enumerate(known.points, start=1) if name.startswith("os.rename"))
         is_whole = known.whole.items() <= there.items() or (fault == "removed" and late and end.code == 0)
         check_end(command, fault, end, is_whole)
-        counts.wordless += end.wordless
         again = command.run(place)
         assert again.code == 0, again.said
         left = hashes(place.out)
         left.pop("other.txt", None)
         assert left == known.whole
         assert not list(place.out.glob(".ferd-*"))
-    counts.survived[fault] += 1
+    counts.add_survived(fault, wordless=end.wordless)
+
+
+def survive_all(known: Undisturbed, fault: str, points: Sequence[int], counts: Counts) -> None:
+    """Try a fault at each of the points, as many at a time as there are cores: each run has folders of its own."""
+    with ThreadPoolExecutor(available_threads()) as pool:
+        for tried in [pool.submit(survive, known, fault, point, counts) for point in points]:
+            tried.result()
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +133,8 @@ def test_the_command_survives(
     # Before the command sets its handlers, signals find Python's own answers and nothing begun.
     first = known.points.index("import cli") if fault in SIGNALS else 0
     # Another part of the run for each kind, so that the short form covers it as well.
-    for point in spread(len(known.points) - first, count, (FAULTS.index(fault) + 0.5) / len(FAULTS)):
-        survive(known, fault, first + point, counts)
+    points = spread(len(known.points) - first, count, (FAULTS.index(fault) + 0.5) / len(FAULTS))
+    survive_all(known, fault, [first + point for point in points], counts)
 
 
 @pytest.mark.parametrize("fault", ["SIGKILL", "SIGTERM", "removed", "denied"])
@@ -138,8 +145,7 @@ def test_between_the_renames(
     known = runs[task]
     points = [index for index, name in enumerate(known.points, start=1) if name.startswith("os.rename")]
     assert len(points) >= len(known.command.names)
-    for point in points if is_long else points[:: max(len(points) // 2, 1)]:
-        survive(known, fault, point, counts)
+    survive_all(known, fault, points if is_long else points[:: max(len(points) // 2, 1)], counts)
 
 
 def test_an_interrupt_while_the_command_loads_is_one_sentence(runs: dict[str, Undisturbed]) -> None:

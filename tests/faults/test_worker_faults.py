@@ -71,7 +71,7 @@ def test_a_killed_worker(tiff_scene: Sequence[Path], tmp_path: Path, counts: Cou
     n_points = LONG_POINTS if is_long else SHORT_POINTS
     n_hit = 0
     for index in range(n_points):
-        counts.tried["worker"] += 1
+        counts.add("worker")
         with fresh_place(tiff_scene) as place:
             before = hashes(place.scene.parent)
             shutil.copy(earlier, place.out)
@@ -100,5 +100,5 @@ def test_a_killed_worker(tiff_scene: Sequence[Path], tmp_path: Path, counts: Cou
             assert again.returncode == 0, said
             assert results(place.out) == whole
             assert not list(place.out.glob(".ferd-*"))
-        counts.survived["worker"] += 1
+        counts.add_survived("worker")
     assert n_hit >= n_points // 2
