@@ -70,7 +70,8 @@ class Evaluation:
                 text = f"{value:.4f}"
             else:
                 text = "not defined" if value is None else str(value)
-            texts.append((key.replace("_", " "), text))
+            # The fields name rates as identifiers can: detection_at_1e_4 is the detection at 1e-4.
+            texts.append((key.replace("_1e_", "_1e-").replace("_", " "), text))
         return texts
 
 

@@ -267,6 +267,8 @@ def _array_source(cube: ArrayLike, settings: EnhanceOptions) -> Source:
         raise UsageError("The option scheduler is for rasters, which workers open by path: use detect_raster.")
     if settings.variable is not None:
         raise UsageError("The option variable names an array of a .mat file, but an array was given: drop it.")
+    if isinstance(cube, (str, Path)):
+        raise UsageError(f"The cube is the path {cube}: give an array, or use detect_raster or enhance_raster.")
     array: NDArray[Any] = np.asarray(cube)
     if isinstance(cube, np.ma.MaskedArray):
         array = np.where(cube.mask, np.nan, cube.data)

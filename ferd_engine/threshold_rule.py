@@ -33,7 +33,8 @@ def parse_threshold(text: str) -> ThresholdRule:
     kind, _, number = text.partition(":")
     if kind not in _RANGES:
         raise UsageError(
-            f"The threshold {text!r} does not exist: give chi2:P, percentile:P, count:N, value:V or pareto:R."
+            f"The threshold {text!r} is not a rule: write it like percentile:99.9 or count:100; the rules are chi2:P, "
+            "percentile:P, count:N, value:V and pareto:R."
         )
     low, high, words = _RANGES[kind]
     try:

@@ -30,9 +30,14 @@ install_debian_packages() {
         command -v sudo >/dev/null || { say "needs root to install ${missing[*]}: run as root or install them yourself."; exit 1; }
         as_root=(sudo)
     fi
-    say "installing with apt: ${missing[*]}"
-    "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    say "installing with apt, which takes a minute or more: ${missing[*]}"
+    local log
+    log=$(mktemp)
+    # What apt says helps only when it fails.
+    { "${as_root[@]}" apt-get update -qq &&
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    } >"$log" 2>&1 || { cat "$log" >&2; rm -f "$log"; say "apt could not install ${missing[*]}."; exit 1; }
+    rm -f "$log"
 }
 
 # The lock is for the Python and the system that CI has; elsewhere pip chooses within pyproject.toml's bounds.

@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, signal.default_int_handler)
     _set_threads(getattr(arguments, "threads", None))
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="ferd: %(message)s")
+    # A cluster's library lowers the level of its own loggers, whose records come here too.
+    logging.getLogger().handlers[0].setLevel(logging.WARNING)
     try:
         return _command(arguments)(arguments)
     except FerdError as error:

@@ -6,7 +6,8 @@ Nothing heavy is imported, so that `--help` is instant and the number of threads
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from difflib import get_close_matches
+from typing import Any, NoReturn
 
 from .._version import __version__
 from ..errors import EXIT_USAGE
@@ -25,6 +26,15 @@ EXPORT_FORMATS = ("torchscript", "safetensors", "pt2")
 
 class OneSentenceParser(argparse.ArgumentParser):
     """A parser whose errors are one sentence and exit code 2."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse an unknown option where it stands, so that the error names the command and its nearest option."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            nearest = get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, 1)
+            advice = f" (did you mean {nearest[0]}?)" if nearest else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
+        return known, unknown
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one sentence and exit."""

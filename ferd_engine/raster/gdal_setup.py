@@ -14,7 +14,8 @@ try:
     from osgeo import gdal, gdal_array, ogr, osr
 except ModuleNotFoundError as error:  # pragma: no cover - every QGIS and every set-up of the project has GDAL
     raise MissingPackageError(
-        "The Python bindings of GDAL (osgeo) are not installed: install python3-gdal, or run inside QGIS's Python."
+        "The Python bindings of GDAL (osgeo) are not installed: install python3-gdal and make the virtual environment "
+        "with --system-site-packages, or run inside QGIS's Python."
     ) from error
 except ImportError as error:
     raise MissingPackageError(

@@ -56,7 +56,9 @@ def make_sample(folder: str | os.PathLike[str], seed: int = 0, *, overwrite: boo
     if not overwrite:
         for path in (paths.scene, paths.truth, paths.readme):
             if path.exists():
-                raise OutputError(f"The file {path} exists already: choose another folder or allow overwriting.")
+                raise OutputError(
+                    f"The file {path} exists already: choose another folder, or allow it with --overwrite."
+                )
     try:
         target.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".ferd-sample-", dir=target))

@@ -73,7 +73,7 @@ class EvaluateScores(FerdAlgorithm):
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         super().initAlgorithm(configuration)
         for name in NUMBERS:
-            self.addOutput(QgsProcessingOutputNumber(name, name.replace("_", " ").lower()))
+            self.addOutput(QgsProcessingOutputNumber(name, name.lower().replace("_1e_", "_1e-").replace("_", " ")))
 
     def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
         fits, reason = super().checkParameterValues(parameters, context)

@@ -198,6 +198,11 @@ def test_options_that_are_not_there_are_refused(refused: Callable[..., None], sc
     refused("detect", "scene.tif", "out.tif", *option, words=option[0][2:])
 
 
+def test_a_mistyped_option_is_answered_with_the_nearest_one(refused: Callable[..., None], scene: Path) -> None:
+    words = "(did you mean --detector?); see ferd detect --help"
+    refused("detect", "scene.tif", "out.tif", "--detecor", "grx", words=words)
+
+
 @pytest.mark.parametrize("command_name", ["detect", "enhance"])
 @pytest.mark.parametrize(
     ("options", "words"),

@@ -71,6 +71,11 @@ def test_the_published_way_of_calling_gives_what_our_door_gives(small_model: Mod
     assert relative_difference(found, published[0].permute(1, 2, 0).numpy()) < 1e-4
 
 
+def test_a_path_in_place_of_an_array_is_answered_with_the_functions_for_files() -> None:
+    with pytest.raises(ferd_engine.FerdError, match="use detect_raster or enhance_raster"):
+        ferd_engine.detect("scene.tif")
+
+
 def test_detect_scores_what_enhance_gives(model: str) -> None:
     values = cube(19, 23, 6)
     scores = ferd_engine.detect(values, model=model)

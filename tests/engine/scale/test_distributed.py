@@ -381,6 +381,14 @@ def test_dask_is_not_loaded_without_the_option(scene: Path, tmp_path: Path) -> N
     assert subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, check=False).returncode == 0
 
 
+def test_the_command_says_nothing_of_the_clusters_own_affairs(scene: Path, tmp_path: Path) -> None:
+    arguments = ["detect", str(scene), str(tmp_path / "out.tif"), "--no-enhance", "--scheduler", "local:1", "--json"]
+    run = subprocess.run(
+        [sys.executable, "-m", "ferd_engine", *arguments], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert [line for line in run.stderr.splitlines() if line.startswith("ferd:")] == []
+
+
 @pytest.mark.parametrize("step", [2, 12, 64])
 def test_strips_cover_the_image_once(step: int) -> None:
     for n_rows in (1, 63, 64, 1000):
