@@ -10,11 +10,11 @@ of the detector alone, statistics included, and for presets those of the whole r
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from pathlib import Path
 
 import numpy as np
+from machine import describe
 from scipy.io import loadmat
 
 from ferd_engine import detect, enhance
@@ -56,13 +56,14 @@ def main() -> None:
     parser.add_argument("--presets", nargs="*", default=list(PRESETS), choices=list(PRESETS), help="with a model")
     options = parser.parse_args()
     paths = sorted(options.scenes.glob("*.mat"))
+    if not paths:
+        parser.error(f"there are no .mat files in {options.scenes}")
     contents = [loadmat(path) for path in paths]
     truths = [content["map"] > 0 for content in contents]
     inputs = {"raw": [content["data"].astype(np.float32) for content in contents]}
     if options.model is not None:
         inputs["FEN"] = [enhance(cube, model=options.model) for cube in inputs["raw"]]
-    print(f"{platform.processor() or platform.machine()}, {thread_count()} threads, numpy {np.__version__}; ", end="")
-    print(f"model {options.model or 'none'}\n")
+    print(f"{describe()}; {thread_count()} threads; model {options.model or 'none'}\n")
     names = [path.stem.replace("abu-", "") for path in paths]
     print(f"| Detector | Input | {' | '.join(names)} | Mean | Seconds |")
     print(f"|---|---|{'---:|' * (len(names) + 2)}")

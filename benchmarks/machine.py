@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,6 @@ def published_shape(folder: Path, n_bands: int = 200) -> str:
 
 def describe() -> str:
     """Return one line: cores, processor, BLAS and versions."""
-    import torch
     from osgeo import gdal
 
     blas_names = " and ".join(examine_blas()["names"])
@@ -77,9 +77,13 @@ def describe() -> str:
     versions = {
         "numpy": np.__version__,
         "scipy": scipy.__version__,
-        "torch": torch.__version__,
         "GDAL": gdal.__version__,
     }
+    # Some benchmarks run without PyTorch.
+    with suppress(ImportError):
+        import torch
+
+        versions["torch"] = torch.__version__
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     cores = len(os.sched_getaffinity(0))
     return f"{cores} cores, {processor}; BLAS {blas_names}; {listed}, Python {platform.python_version()}"

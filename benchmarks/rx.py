@@ -13,17 +13,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import platform
 import shutil
 import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 import scipy.ndimage
+from machine import best_of, describe
 from osgeo import gdal
 
 from ferd_engine.context import RunContext
@@ -49,15 +49,6 @@ class ArraySink:
     def write(self, window: Window, scores: np.ndarray) -> None:
         """Keep the scores of a window."""
         self.scores[window.row_start : window.row_stop, window.col_start : window.col_stop] = scores
-
-
-def best_seconds(run: Callable[[], object], repeats: int) -> float:
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 def seeded_cube(n_rows: int, n_cols: int, n_bands: int) -> np.ndarray:
@@ -139,7 +130,7 @@ def loop_crd(array: np.ndarray, inner: int, outer: int) -> np.ndarray:
 
 def gemm_flops_per_second() -> float:
     matrix = np.random.default_rng(0).standard_normal((2000, 2000))
-    return 2.0 * 2000**3 / best_seconds(lambda: scipy.linalg.blas.dgemm(1.0, matrix, matrix), 5)
+    return 2.0 * 2000**3 / best_of(lambda: scipy.linalg.blas.dgemm(1.0, matrix, matrix), 5)
 
 
 def line(what: str, seconds: float, remark: str = "") -> None:
@@ -151,13 +142,13 @@ def measure_grx(cube: MaskedCube, array: np.ndarray, repeats: int) -> None:
     n_pixels, n_bands = array.shape[0] * array.shape[1], array.shape[2]
     flops = gemm_flops_per_second()
     bound = (2.0 * n_pixels * n_bands**2 + n_bands**3 / 3.0) / flops
-    ours = best_seconds(lambda: detect("grx", cube, array), repeats)
+    ours = best_of(lambda: detect("grx", cube, array), repeats)
     line(f"GEMM bound at {flops / 1e9:.1f} GFLOP/s", bound)
     line("grx", ours, f"{ours / bound:.2f} x the bound")
     with contextlib.suppress(ImportError):
         import spectral
 
-        peer = best_seconds(lambda: spectral.rx(array), repeats)
+        peer = best_of(lambda: spectral.rx(array), repeats)
         np.testing.assert_allclose(detect("grx", cube, array), spectral.rx(array.astype(np.float64)), rtol=1e-5)
         line("spectral.rx", peer, f"{peer / ours:.2f} x grx")
 
@@ -165,15 +156,15 @@ def measure_grx(cube: MaskedCube, array: np.ndarray, repeats: int) -> None:
 def measure_slrx(cube: MaskedCube, array: np.ndarray, part: np.ndarray, repeats: int) -> None:
     """Print the seconds of SLRX, and on a part of a loop over pixels."""
     side = max(array.shape[0] // 25, 2)
-    line(f"slrx, blocks of {side}", best_seconds(lambda: detect("slrx", cube, array), repeats))
+    line(f"slrx, blocks of {side}", best_of(lambda: detect("slrx", cube, array), repeats))
     small = as_cube(part)
-    ours = best_seconds(lambda: detect("slrx", small, part, block=side), repeats)
+    ours = best_of(lambda: detect("slrx", small, part, block=side), repeats)
     line(f"slrx, {size(part)}", ours)
     with contextlib.suppress(ImportError):
         import torch
 
         # The published code computes in float32, which leaves some scores no right digit: float64 is compared.
-        peer = best_seconds(lambda: loop_slrx(part, side, torch.float32), 1)
+        peer = best_of(lambda: loop_slrx(part, side, torch.float32), 1)
         expected = loop_slrx(part, side, torch.float64)
         found = detect("slrx", small, part, block=side)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6 * expected.max())
@@ -184,7 +175,7 @@ def measure_lrx(cube: MaskedCube, array: np.ndarray, part: np.ndarray, repeats: 
     """Print the seconds of LRX, and on a part of Spectral Python's."""
     for covariance in ("empirical", "ledoit-wolf", "oas", "pca:20"):
         options = windows(array) | {"covariance": covariance}
-        seconds = best_seconds(lambda options=options: detect("lrx", cube, array, **options), repeats)
+        seconds = best_of(lambda options=options: detect("lrx", cube, array, **options), repeats)
         line(f"lrx {INNER}/{options['outer']} {covariance}", seconds)
     with contextlib.suppress(ImportError):
         import spectral
@@ -201,7 +192,7 @@ def compare_lrx(
 ) -> None:
     """Compare LRX with a peer's scores of a part of the cube, where they mean the same, and print both times."""
     small, options = as_cube(part), windows(part) | {"covariance": "empirical"}
-    ours = best_seconds(lambda: detect("lrx", small, part, **options), repeats)
+    ours = best_of(lambda: detect("lrx", small, part, **options), repeats)
     np.testing.assert_allclose(detect("lrx", small, part, **options)[place], expected[place], rtol=1e-4)
     line(f"lrx empirical, {size(part)}", ours)
     line(name, peer, f"{peer / ours:.1f} x lrx")
@@ -243,7 +234,7 @@ def size(array: np.ndarray) -> str:
 def measure_crd(array: np.ndarray, repeats: int) -> None:
     """Print the seconds of CRD and of a direct implementation."""
     cube = as_cube(array)
-    ours = best_seconds(lambda: detect("crd", cube, array), repeats)
+    ours = best_of(lambda: detect("crd", cube, array), repeats)
     start = time.perf_counter()
     expected = loop_crd(array, 11, 15)
     peer = time.perf_counter() - start
@@ -268,8 +259,7 @@ def main() -> None:
         array = np.ascontiguousarray(load_mat(options.scene, "data", n_dims=3), dtype=np.float32)
     else:
         array = seeded_cube(options.rows, options.cols, options.bands)
-    print(f"{platform.processor() or platform.machine()}, {thread_count()} threads, numpy {np.__version__}, ", end="")
-    print(f"scipy {scipy.__version__}; cube {size(array)} float32")
+    print(f"{describe()}; {thread_count()} threads; cube {size(array)} float32")
     cube, few = as_cube(array), min(options.repeats, 3)
     part = np.ascontiguousarray(array[: max(options.peer_rows, windows(array)["outer"] + 2)])
     if "grx" in options.only:

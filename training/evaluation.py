@@ -41,7 +41,7 @@ class Method:
 
 
 @dataclass(frozen=True)
-class TestScene:
+class LabelledScene:
     """A raster, what to compare its scores with, and the bands to use (all where empty)."""
 
     name: str
@@ -63,7 +63,7 @@ class Result:
 Table = dict[str, dict[str, Result]]
 
 
-def run_table(scenes: Sequence[TestScene], methods: Sequence[Method]) -> Table:
+def run_table(scenes: Sequence[LabelledScene], methods: Sequence[Method]) -> Table:
     """Return results by scene and method, each computed from file to score raster in a process warmed up once."""
     table: Table = {}
     with tempfile.TemporaryDirectory(prefix="ferd-evaluate-") as scratch:
@@ -74,7 +74,7 @@ def run_table(scenes: Sequence[TestScene], methods: Sequence[Method]) -> Table:
     return table
 
 
-def _run(scene: TestScene, method: Method, output: Path) -> Result:
+def _run(scene: LabelledScene, method: Method, output: Path) -> Result:
     fitting = [path for path in method.models if load_model(path).n_bands <= scene.n_bands]
     if method.models and not fitting:
         return Result(float("nan"), float("nan"))
@@ -100,22 +100,22 @@ def _run(scene: TestScene, method: Method, output: Path) -> Result:
     return Result(evaluation.auc, report.seconds)
 
 
-def scenes_of_folder(folder: Path) -> list[TestScene]:
+def scenes_of_folder(folder: Path) -> list[LabelledScene]:
     """Return the .mat scenes of a folder, each with its cube and its truth `map` in one file, as ABU comes."""
     scenes = []
     for path in sorted(folder.glob("*.mat")):
         source = open_source(str(path))
-        scenes.append(TestScene(path.stem, path, truth=path, n_bands=len(source.bands)))
+        scenes.append(LabelledScene(path.stem, path, truth=path, n_bands=len(source.bands)))
         source.close()
     if not scenes:
         raise InputError(f"There are no .mat scenes in {folder}: give the folder that holds them.")
     return scenes
 
 
-def scenes_of_had100(folder: Path, n_bands: int) -> list[TestScene]:
+def scenes_of_had100(folder: Path, n_bands: int) -> list[LabelledScene]:
     """Return HAD100's test images with their truth, the first `n_bands` bands of each."""
     return [
-        TestScene(
+        LabelledScene(
             path.stem,
             path,
             mask=had100.truth(folder, path.stem, "aviris_ng"),

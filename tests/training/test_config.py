@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -58,8 +57,8 @@ def test_the_papers_configurations_change_nothing_of_the_papers(bands):
 
 def test_the_guides_configuration_can_be_read(tmp_path):
     guide = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-    example = guide[guide.index('    name = "own-100"') : guide.index("An unknown key")]
-    config = load(tmp_path, textwrap.dedent(example))
+    example = guide.split("```toml\n")[1].split("```")[0]
+    config = load(tmp_path, example)
     assert (config.training.objective, config.training.selection) == ("ranking", "implanted")
 
 
