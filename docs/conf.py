@@ -21,7 +21,6 @@ exclude_patterns = ["_build", "reference/_generated"]
 nitpicky = False
 highlight_language = "text"
 
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 # Sections can be linked as on GitHub, and a link to one that is not there is an error.
 myst_heading_anchors = 4
 # The notebook runs at every build; an error in a cell ends it.
@@ -36,7 +35,8 @@ napoleon_google_docstring = False
 html_theme = "furo"
 html_title = f"FERD {release}"
 html_logo = None
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_theme_options = {
     "source_repository": "https://github.com/ferd-qgis/ferd-qgis/",

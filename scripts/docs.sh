@@ -13,6 +13,9 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export IPYTHONDIR=$scratch/ipython JUPYTER_CONFIG_DIR=$scratch/jupyter MPLCONFIGDIR=$scratch/matplotlib
 export PYDEVD_DISABLE_FILE_VALIDATION=1
+# The kernel listens on this machine only and ends with the build: no warning that others could listen in.
+mkdir -p "$IPYTHONDIR/profile_default"
+echo 'c.IPKernelApp.log_level = "ERROR"' >"$IPYTHONDIR/profile_default/ipython_kernel_config.py"
 
 $python -m sphinx -q -W --keep-going -b html -d docs/_build/doctrees docs "$site"
 $python scripts/check_site.py "$site"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,18 +101,3 @@ def test_a_result_says_what_it_is_and_how_it_was_made(provider, scene, tmp_path)
     assert metadata.history()[0] == f"{RX}, FERD {ferd_engine.__version__}"
     assert any(line.startswith("Model: fen-100") for line in metadata.history())
     assert metadata.crs().authid() == "EPSG:32633"
-
-
-def test_the_python_of_the_page_runs(provider, tmp_path, monkeypatch):
-    """In the order of the page: the sample scene that the plugin makes, and a detection on it."""
-    page = (Path(__file__).resolve().parents[2] / "docs" / "qgis.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-
-    names: dict = {}
-    for block in blocks:
-        exec(block, names)  # noqa: S102 - the project's own page
-
-    assert len(blocks) == 2
-    assert gdal.Open("sample/scene.tif").RasterCount == 240
-    assert gdal.Open(names["result"]["OUTPUT"]).RasterCount == 1
