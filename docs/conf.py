@@ -30,6 +30,8 @@ nb_execution_timeout = 120
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
+autodoc_type_aliases = {"ArrayLike": "ArrayLike", "Float32Array": "Float32Array"}
+default_role = "code"
 napoleon_google_docstring = False
 
 html_theme = "furo"

@@ -46,13 +46,14 @@ def detect_raster(
 ) -> RunReport:
     """Write an anomaly score raster (Float32, one band, nodata -9999) for a hyperspectral raster; return a report.
 
-    input : any raster of real numbers that GDAL reads, or a .mat or .npy cube of shape (rows, cols, bands), in any unit
-    that all bands share; nodata, NaN and infinities are left out.
-    output : .tif for GeoTIFF, .hdr, .bsq, .bil, .bip, .img or .dat for ENVI; on the input's grid. The higher a score,
-    the more anomalous. With a threshold, the files of `mask_out` (Byte: 1 above, 0, nodata 255) and `polygons` come
-    with it, all of them or none.
-    options, changes : the fields of `DetectOptions`, as one object or by name.
-    progress : told of the part done, and asked whether to stop, once per block.
+    - input: any raster of real numbers that GDAL reads, or a .mat or .npy cube of shape (rows, cols, bands), in any
+      unit that all bands share; nodata, NaN and infinities are left out.
+    - output: .tif for GeoTIFF, .hdr, .bsq, .bil, .bip, .img or .dat for ENVI; on the input's grid. The higher a score,
+      the more anomalous. With a threshold, the files of `mask_out` (Byte: 1 above, 0, nodata 255) and `polygons` come
+      with it, all of them or none.
+    - options, changes: the fields of `DetectOptions`, as one object or by name.
+    - progress: told of the part done, and asked whether to stop, once per block.
+
     Raises `FerdError` with one sentence; the output is then absent, or the earlier one unchanged.
     """
     settings = build_options(DetectOptions, options, changes)
@@ -155,9 +156,11 @@ def _enhanced(
 def detect(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any) -> Float32Array:
     """Return anomaly scores (rows, cols) float32 of a cube (rows, cols, bands); NaN marks invalid pixels in both.
 
-    cube : any real dtype and unit; a pixel is invalid where one of its bands is NaN, infinite or masked by NumPy. It is
-    not changed. changes : the fields of `DetectOptions` (`detector="grx"`, `enhance=True`, `model=None`,
-    `backend="auto"`, ...), without those that name outputs or other rasters' backgrounds.
+    - cube: any real dtype and unit; a pixel is invalid where one of its bands is NaN, infinite or masked by NumPy. It
+      is not changed.
+    - changes: the fields of `DetectOptions` (`detector="grx"`, `enhance=True`, `model=None`, `backend="auto"`, ...),
+      without those that name outputs or other rasters' backgrounds.
+
     Raises `FerdError` with one sentence.
     """
     settings = build_options(DetectOptions, None, changes)
@@ -176,7 +179,7 @@ def detect(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any)
 def enhance(cube: ArrayLike, *, progress: Progress | None = None, **changes: Any) -> Float32Array:
     """Return the FEN-enhanced cube (rows, cols, B) float32 of a cube (rows, cols, bands); NaN marks invalid pixels.
 
-    B is the number of bands of the model. cube : as for `detect`. changes : the fields of `EnhanceOptions`.
+    B is the number of bands of the model. The cube is as for `detect`; changes are the fields of `EnhanceOptions`.
     Raises `FerdError` with one sentence.
     """
     settings = build_options(EnhanceOptions, None, changes)

@@ -135,10 +135,13 @@ def _algorithm(algorithm: dict[str, Any]) -> Iterator[str]:
         rows = algorithm[key]
         if not rows:
             continue
-        yield from (f"**{title}**", "", "| Name | In the dialog | |", "|---|---|---|")
-        for row in rows:
-            facts = _facts(row)
-            yield f"| `{row['name']}` | {_cell(row['label'])} | {_cell(row['help'])}{facts} |"
+        words = [f"{_cell(row['help'])}{_facts(row)}" for row in rows]
+        # Outputs that are figures have no text beside their name.
+        explained = any(words)
+        yield from (f"**{title}**", "", "| Name | In the dialog |" + " What it is |" * explained)
+        yield "|---|---|" + "---|" * explained
+        for row, text in zip(rows, words):
+            yield f"| `{row['name']}` | {_cell(row['label'])} |" + f" {text} |" * explained
         yield ""
 
 
