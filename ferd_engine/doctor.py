@@ -195,9 +195,12 @@ def _advice(report: dict[str, Any]) -> list[str]:
     """Return what to install, most useful first."""
     lines = []
     if report["gdal"] is None:
-        lines.append("Install GDAL's Python bindings that fit this NumPy (Debian: python3-gdal), or use QGIS's Python.")
+        lines.append(
+            "Install GDAL's Python bindings and, from the same place, NumPy and SciPy (Debian: python3-gdal, "
+            "python3-scipy; the environment with --system-site-packages), or use QGIS's Python."
+        )
     if report["scipy"] is None:
-        lines.append("Install SciPy: python -m pip install scipy")
+        lines.append("Install SciPy from where NumPy is from (Debian: python3-scipy), or python -m pip install scipy.")
     if report["blas"]["slow"]:
         lines.append("NumPy computes with the slow reference BLAS: install OpenBLAS (Debian: libopenblas0-pthread).")
     torch = report["backends"]["torch"]

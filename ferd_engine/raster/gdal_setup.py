@@ -18,9 +18,14 @@ except ModuleNotFoundError as error:  # pragma: no cover - every QGIS and every 
         "with --system-site-packages, or run inside QGIS's Python."
     ) from error
 except ImportError as error:
-    raise MissingPackageError(
-        f"The Python bindings of GDAL (osgeo) do not load ({error}): free memory, or install them again."
-    ) from error
+    # Without the system's SciPy pip brings the newest NumPy, and bindings that were built for an older one do not load.
+    advice = (
+        "they were built for another NumPy, so take NumPy and SciPy from where GDAL is from (Debian: python3-scipy), "
+        "and make the virtual environment again, with --system-site-packages"
+        if "numpy" in str(error)
+        else "free memory, or install them again"
+    )
+    raise MissingPackageError(f"The Python bindings of GDAL (osgeo) do not load ({error}): {advice}.") from error
 
 __all__ = [
     "bounded_cache",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +65,23 @@ def test_closing_does_not_change_what_other_threads_rely_on(tmp_path: Path) -> N
         with pytest.raises(RuntimeError):
             gdal.Open(str(tmp_path / "absent.tif"))
     assert found == [[]]
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        ("ModuleNotFoundError('No module named osgeo')", "--system-site-packages"),
+        ("ImportError('numpy.core.multiarray failed to import')", "built for another NumPy"),
+        ("ImportError('libgdal.so: cannot map')", "install them again"),
+    ],
+)
+def test_bindings_that_do_not_load_are_told_with_what_to_do(problem: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "osgeo").mkdir()
+    (tmp_path / "osgeo" / "__init__.py").write_text(f"raise {problem}\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "ferd_engine", "info", "scene.tif"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ferd: The Python bindings of GDAL (osgeo)")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
