@@ -22,17 +22,27 @@ def kth_smallest(parts: Callable[[], Iterable[NDArray[np.floating[Any]]]], k: in
     >>> kth_smallest(lambda: [np.array([5, -1, 3], dtype=np.float32)], 2)
     3.0
     """
-    high, below = _bin_of(k, (keys >> _HALF for keys in map(_ordered, parts())))
-    matching = (keys[keys >> _HALF == high] & (_BINS - 1) for keys in map(_ordered, parts()))
-    low, _ = _bin_of(k - below, matching)
+    return kth_of_counts(lambda high: counts_of(parts(), high), k)
+
+
+def kth_of_counts(counts: Callable[[int | None], NDArray[np.int64]], k: int) -> float:
+    """Return what `kth_smallest` does; `counts(high)` gives the `counts_of` all values, in sums of any order."""
+    high, below = _bin_of(k, counts(None))
+    low, _ = _bin_of(k - below, counts(high))
     return float(_value(high << _HALF | low))
 
 
-def _bin_of(k: int, parts: Iterable[NDArray[np.integer[Any]]]) -> tuple[int, int]:
-    """Return the bin that holds the k-th value, and how many values lie in the bins before it."""
+def counts_of(parts: Iterable[NDArray[np.floating[Any]]], high: int | None = None) -> NDArray[np.int64]:
+    """Return how many float32 values (65536,) have each high half; with `high`, each low half beside that one."""
     counts = np.zeros(_BINS, dtype=np.int64)
-    for part in parts:
-        counts += np.bincount(part, minlength=_BINS)
+    for keys in map(_ordered, parts):
+        halves = keys >> _HALF if high is None else keys[keys >> _HALF == high] & (_BINS - 1)
+        counts += np.bincount(halves, minlength=_BINS)
+    return counts
+
+
+def _bin_of(k: int, counts: NDArray[np.int64]) -> tuple[int, int]:
+    """Return the bin that holds the k-th value, and how many values lie in the bins before it."""
     reached = np.cumsum(counts)
     if not 1 <= k <= reached[-1]:
         raise ValueError(f"The {k}-th of {reached[-1]} values does not exist.")

@@ -25,11 +25,20 @@ from .plan import Plan, detector_of, make_plan
 from .raster import Source
 from .raster.background import Background, open_background
 from .raster.row_order import in_row_order
-from .scan import Scan, scan
+from .scan import Pass, Scan, scan
 from .statistics import Moments
 from .windows import Window
 
-__all__ = ["Outcome", "Plan", "make_plan", "open_enhancer", "run_detection", "run_enhancement", "store_enhanced"]
+__all__ = [
+    "Outcome",
+    "Plan",
+    "make_plan",
+    "open_enhancer",
+    "run_detection",
+    "run_enhancement",
+    "scan_raw",
+    "store_enhanced",
+]
 
 # Where each pass ends, roughly, as a part of the whole run: the time left that a progress bar shows follows from these.
 _SCAN_PART = 0.1
@@ -115,7 +124,7 @@ def _detect_enhanced(
     raw_bands: tuple[int, ...] = ()
     if reads_raw:
         with context.part(_SCAN_PART / 2, _SCAN_PART):
-            found = _scan_raw(source, options, context)
+            found = scan_raw(source, options, context)
         raw_bands = found.numbers
         with context.part(_SCAN_PART, _SCAN_PART):
             raw = _scene(SourceCube(source, raw_bands), found.moments, flags, context)
@@ -150,10 +159,13 @@ def _scene(cube: Cube, moments: Moments, flags: Background | None, context: RunC
         return Scene(flagged, background_moments(flagged, context))
 
 
-def _scan_raw(source: Source, options: EnhanceOptions, context: RunContext) -> Scan:
-    """Return the bands that a run without a model would take, and the moments of their valid pixels."""
+def scan_raw(source: Source, options: EnhanceOptions, context: RunContext, take: Pass | None = None) -> Scan:
+    """Return the bands that a run without a model would take, and the moments of their valid pixels.
+
+    take : what reads the raster, by default `tally_image`.
+    """
     usable = candidates(source.bands, options.bands)
-    return scan(source, usable, tuple, scaling=None, with_moments=True, context=context)
+    return scan(source, usable, tuple, scaling=None, with_moments=True, context=context, take=take)
 
 
 def store_enhanced(

@@ -7,12 +7,14 @@ from .registry import (
     DETECTORS,
     Detector,
     DetectorInfo,
+    DistanceDetector,
     Scene,
     TwoCubeDetector,
     detector_info,
     knows_distribution,
     make_detector,
     register,
+    require_pixels,
     takes_background,
 )
 
@@ -23,11 +25,13 @@ __all__ = [
     "DETECTORS",
     "Detector",
     "DetectorInfo",
+    "DistanceDetector",
     "Scene",
     "TwoCubeDetector",
     "detector_info",
     "knows_distribution",
     "make_detector",
     "register",
+    "require_pixels",
     "takes_background",
 ]

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import chi2
 
 from ..context import RunContext
-from ..cube import Cube, ScratchCube
 from ..errors import UsageError
-from ..order_statistics import kth_smallest
-from ..progress import ProgressSpan
-from ..statistics import Float64Array, Moments
-from ..windows import Window
-from .blocks import blocks, score_valid
-from .gross import without_gross
+from ..statistics import Moments
+from .image_passes import ImagePasses
 from .mahalanobis import Mahalanobis, tell_uncertain
 from .shrinkage import ledoit_wolf, oas
 
@@ -59,8 +53,8 @@ def passes(option: Covariance) -> int:
     return {"ledoit-wolf": 1, "trimmed": 2}.get(option.kind, 0)
 
 
-def background_distance(option: Covariance, cube: Cube, moments: Moments, context: RunContext) -> Mahalanobis:
-    """Return the distance to the pixels that `moments` saw, all valid ones of `cube`.
+def background_distance(option: Covariance, image: ImagePasses, moments: Moments, context: RunContext) -> Mahalanobis:
+    """Return the distance to the pixels that `moments` saw, all valid ones of the image.
 
     empirical : covariance with N - 1. ledoit-wolf, oas : `shrinkage`, on the covariance with N, in the cube's units.
     pca:K : within the K leading principal components of the covariance. trimmed:P : mean and covariance of what
@@ -70,37 +64,37 @@ def background_distance(option: Covariance, cube: Cube, moments: Moments, contex
     hold all pixels, as their definition has it.
     """
     if option.kind == "empirical":
-        return _of_all(cube, moments, context)
+        return _of_all(image, moments, context)
     if option.kind == "pca":
-        return _leading(cube, moments, int(option.value), context)
+        return _leading(image, moments, int(option.value), context)
     if option.kind == "trimmed":
-        return _trimmed(cube, moments, option.value / 100.0, context)
+        return _trimmed(image, moments, option.value / 100.0, context)
     count, n_bands = moments.count, moments.n_bands
     covariance = moments.covariance() * (max(count - 1, 1) / count)
     trace, squares = float(np.trace(covariance)), float(np.vdot(covariance, covariance))
     if option.kind == "oas":
         shrinkage = float(oas(count, n_bands, trace, squares))
     else:
-        fourth = _fourth_powers(cube, moments.mean, context) / count
+        fourth = image.fourth_powers(moments.mean) / count
         shrinkage = float(ledoit_wolf(count, n_bands, trace, squares, fourth))
     covariance *= 1.0 - shrinkage
     covariance.flat[:: n_bands + 1] += shrinkage * trace / n_bands
     return Mahalanobis(moments.mean, covariance)
 
 
-def _of_all(cube: Cube, moments: Moments, context: RunContext) -> Mahalanobis:
+def _of_all(image: ImagePasses, moments: Moments, context: RunContext) -> Mahalanobis:
     """Return the distance to all pixels, or to those that are not gross; tells where it is uncertain."""
     distance = Mahalanobis(moments.mean, moments.covariance())
     if distance.rank < moments.n_bands:
-        rest = without_gross(cube, moments, context)
+        rest = image.without_gross(moments)
         if rest is not moments:
-            return _of_all(cube, rest, context)
+            return _of_all(image, rest, context)
     tell_uncertain(distance, moments, context)
     return distance
 
 
-def _leading(cube: Cube, moments: Moments, n_components: int, context: RunContext) -> Mahalanobis:
-    moments = without_gross(cube, moments, context)
+def _leading(image: ImagePasses, moments: Moments, n_components: int, context: RunContext) -> Mahalanobis:
+    moments = image.without_gross(moments)
     distance = Mahalanobis.of_components(moments.mean, moments.covariance(), n_components)
     if distance.rank < n_components:
         context.warn(
@@ -110,50 +104,14 @@ def _leading(cube: Cube, moments: Moments, n_components: int, context: RunContex
     return distance
 
 
-def _fourth_powers(cube: Cube, mean: Float64Array, context: RunContext) -> float:
-    """Return the sum over the valid pixels of |x - mean|^4; reads the cube once."""
-    total = 0.0
-    progress = ProgressSpan(context.progress, 0.0, 1.0)
-    for window in _blocks(cube, context):
-        progress.step(window.row_start / cube.n_rows, "Covariance")
-        values, valid = cube.read(window)
-        centred = values[valid] - mean
-        total += float(np.square(np.einsum("ij,ij->i", centred, centred)).sum())
-    return total
-
-
-def _trimmed(cube: Cube, moments: Moments, left_out: float, context: RunContext) -> Mahalanobis:
-    """Return the distance to what is left without the farthest part of the pixels; reads the cube twice."""
+def _trimmed(image: ImagePasses, moments: Moments, left_out: float, context: RunContext) -> Mahalanobis:
+    """Return the distance to what is left without the farthest part of the pixels."""
     kept = max(math.ceil((1.0 - left_out) * moments.count), 1)
-    first = _of_all(cube, moments, context)
-    rest = Moments(cube.n_bands)
-    distances = context.scratch_cube(cube.n_rows, cube.n_cols, 1)
-    progress = ProgressSpan(context.progress, 0.0, 0.5)
-    try:
-        for window in _blocks(cube, context):
-            progress.step(window.row_start / cube.n_rows, "Covariance")
-            distances.write(window, score_valid(*cube.read(window), first.distances)[:, :, None])
-        cutoff = kth_smallest(lambda: _planes(cube, distances, context), kept)
-        progress = ProgressSpan(context.progress, 0.5, 1.0)
-        for window in _blocks(cube, context):
-            progress.step(window.row_start / cube.n_rows, "Covariance")
-            near = distances.read_values(window)[:, :, 0] <= cutoff
-            rest.add(cube.read(window)[0][near])
-    finally:
-        distances.close()
+    first = _of_all(image, moments, context)
+    rest = image.nearest(first, kept)
     # Bands that others determine add no degree of freedom.
     rank = max(first.rank, 1)
     consistency = (1.0 - left_out) / chi2.cdf(chi2.ppf(1.0 - left_out, rank), rank + 2)
     distance = Mahalanobis(rest.mean, float(consistency) * rest.covariance())
     tell_uncertain(distance, rest, context)
     return distance
-
-
-def _blocks(cube: Cube, context: RunContext) -> Iterator[Window]:
-    # A block, its valid pixels in float64 and their centred copy.
-    return blocks(cube, 24 * cube.n_bands + 16, context.free_bytes // 2)
-
-
-def _planes(cube: Cube, plane: ScratchCube, context: RunContext) -> Iterator[Float64Array]:
-    for window in blocks(cube, 16, context.free_bytes // 4):
-        yield plane.read_values(window)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from ..context import RunContext
-from ..cube import Cube, Float32Array, ScoreSink, ScratchCube
+from ..cube import Cube, Float32Array, ScoreSink, ScratchCube, StoredValues
 from ..errors import UsageError
 from ..progress import ProgressSpan
 from ..statistics import Float64Array, Moments
@@ -24,7 +25,9 @@ INNER_PX, OUTER_PX = 11, 21
 
 # Detectors that look at a neighbourhood take about so much longer than a global one; for the progress alone.
 _LOCAL_WEIGHT = 10.0
-_COMBINING_PART = 0.02
+COMPONENTS_PART = 0.98
+# The scores of one component, their logarithms and the sum.
+COMBINED_PIXEL_BYTES = 32
 
 
 class Component(NamedTuple):
@@ -102,52 +105,74 @@ class Fusion:
         scenes = {ENHANCED: enhanced} if raw is None else {RAW: raw, ENHANCED: enhanced}
         self._score(scenes, sink, context)
 
-    def _score(self, scenes: dict[str, Scene], sink: ScoreSink, context: RunContext) -> None:
-        chosen = [component for component in self.parsed() if component.cube in scenes]
+    def shares(self, cubes: Container[str]) -> Iterator[tuple[Component, tuple[float, float]]]:
+        """Yield the components that read one of these cubes, and each one's part of the run, start and stop.
+
+        Raises `UsageError` where there is none.
+        """
+        chosen = [component for component in self.parsed() if component.cube in cubes]
         if not chosen:
             raise UsageError(
                 f"None of the components {self.components} reads the raw cube: add one, or leave the enhancement on."
             )
-        planes: list[_Plane] = []
         total, done = sum(component.weight for component in chosen), 0.0
+        for component in chosen:
+            start, done = done, done + component.weight * COMPONENTS_PART / total
+            yield component, (start, done)
+
+    def _score(self, scenes: dict[str, Scene], sink: ScoreSink, context: RunContext) -> None:
+        planes: list[_ScratchPlane] = []
         try:
-            for component in chosen:
+            for component, (start, stop) in self.shares(scenes):
                 cube, moments = scenes[component.cube]
-                planes.append(_Plane(context.scratch_cube(cube.n_rows, cube.n_cols, 1)))
-                start, done = done, done + component.weight * (1.0 - _COMBINING_PART) / total
-                with context.part(start, done):
+                planes.append(_ScratchPlane(context.scratch_cube(cube.n_rows, cube.n_cols, 1)))
+                with context.part(start, stop):
                     component.detector.score(cube, moments, planes[-1], context)
-            progress = ProgressSpan(context.progress, done, 1.0)
-            # The scores of one component, their logarithms and the sum.
-            for window in blocks(cube, 32, context.free_bytes // 2):
+            progress = ProgressSpan(context.progress, COMPONENTS_PART, 1.0)
+            for window in blocks(cube, COMBINED_PIXEL_BYTES, context.free_bytes // 2):
                 progress.step(window.row_start / cube.n_rows, "Fusion")
-                logs = np.zeros(window.shape)
-                for plane in planes:
-                    logs += plane.logs(window)
-                sink.write(window, logs.astype(np.float32))
+                sink.write(window, sum_of_logs(planes, window))
             progress.step(1.0, "Fusion")
         finally:
             for plane in planes:
                 plane.close()
 
 
-class _Plane:
-    """The scores of one component on scratch, and the smallest positive one."""
+class Plane:
+    """The scores of one component, stored before, and the smallest positive one, inf where there is none."""
 
-    def __init__(self, scratch: ScratchCube) -> None:
-        self._scratch = scratch
-        self._floor = math.inf
-
-    def write(self, window: Window, scores: Float32Array) -> None:
-        """Keep scores (rows, cols), NaN where there is none."""
-        self._floor = float(np.min(scores, where=scores > 0.0, initial=self._floor))
-        self._scratch.write(window, scores[:, :, np.newaxis])
+    def __init__(self, stored: StoredValues, floor: float) -> None:
+        self._stored, self._floor = stored, floor
 
     def logs(self, window: Window) -> Float64Array:
         """Return the logarithms (rows, cols) of scores raised to the floor; 0 where no score is positive."""
-        scores = self._scratch.read_values(window)[:, :, 0].astype(np.float64)
+        scores = self._stored.read_values(window)[:, :, 0].astype(np.float64)
         logs: Float64Array = np.log(np.maximum(scores, self._floor)) if math.isfinite(self._floor) else 0.0 * scores
         return logs
+
+
+def sum_of_logs(planes: Sequence[Plane], window: Window) -> Float32Array:
+    """Return the scores of the fusion (rows, cols) in a window, NaN where a component has none."""
+    logs = np.zeros(window.shape)
+    for plane in planes:
+        logs += plane.logs(window)
+    return logs.astype(np.float32)
+
+
+def smallest_positive(scores: Float32Array, before: float = math.inf) -> float:
+    """Return the smallest of the positive scores and of `before`; NaN are passed over."""
+    return float(np.min(scores, where=scores > 0.0, initial=before))
+
+
+class _ScratchPlane(Plane):
+    def __init__(self, scratch: ScratchCube) -> None:
+        super().__init__(scratch, math.inf)
+        self._scratch = scratch
+
+    def write(self, window: Window, scores: Float32Array) -> None:
+        """Keep scores (rows, cols), NaN where there is none."""
+        self._floor = smallest_positive(scores, self._floor)
+        self._scratch.write(window, scores[:, :, np.newaxis])
 
     def close(self) -> None:
         """Release the scratch."""

@@ -15,7 +15,9 @@ from ..statistics import Moments
 from .blocks import blocks, score_valid
 from .covariance import background_distance, parse_covariance, passes
 from .distribution import ScoreDistribution
+from .image_passes import CubePasses
 from .local_mean import OUTER_PX, score_local_mean
+from .mahalanobis import Mahalanobis
 from .registry import DetectorInfo, require_pixels
 from .rings import DualWindow
 
@@ -72,8 +74,15 @@ class Grx:
         option = parse_covariance(self.covariance)
         start = passes(option) / (passes(option) + 1)
         with context.part(0.0, start):
-            distance = background_distance(option, background_of(cube), moments, context)
-        progress = ProgressSpan(context.progress, start, 1.0)
+            distance = background_distance(option, CubePasses(background_of(cube), context), moments, context)
+        with context.part(start, 1.0):
+            return self.score_by(distance, cube, sink, context)
+
+    def score_by(
+        self, distance: Mahalanobis, cube: Cube, sink: ScoreSink, context: RunContext
+    ) -> ScoreDistribution | None:
+        """Write the scores, as `DistanceDetector.score_by` says."""
+        progress = ProgressSpan(context.progress, 0.0, 1.0)
         if self.mean == "local":
             score_local_mean(cube, distance, self._side, sink, context, progress)
             progress.step(1.0, "GRX")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,22 @@ class Mahalanobis:
         """Return the distance within the leading principal components: at most as many as the covariance has rank."""
         distance = cls(mean, np.zeros_like(covariance))
         distance._project(_inverse_root(covariance)[:, -n_components:].T)
+        return distance
+
+    def save(self, path: Path) -> None:
+        """Write the mean and the root to an .npz file, for `load`."""
+        with path.open("wb") as file:
+            np.savez(file, mean=self.mean, root=self.root, triangular=self._triangle is not None)
+
+    @classmethod
+    def load(cls, path: Path) -> Mahalanobis:
+        """Return the distance of a file that `save` wrote, to the last bit."""
+        with np.load(path, allow_pickle=False) as stored:
+            distance = cls(stored["mean"], np.zeros((len(stored["mean"]),) * 2))
+            if stored["triangular"]:
+                distance._triangle, distance.rank = stored["root"], distance.n_bands
+            else:
+                distance._project(stored["root"].T)
         return distance
 
     def _project(self, projection: Float64Array) -> None:

@@ -12,6 +12,7 @@ from ..cube import Cube, ScoreSink
 from ..errors import InputError, UsageError
 from ..statistics import Moments
 from .distribution import ScoreDistribution
+from .mahalanobis import Mahalanobis
 
 
 class Detector(Protocol):
@@ -79,6 +80,20 @@ class TwoCubeDetector(Detector, Protocol):
 
     def score_both(self, raw: Scene | None, enhanced: Scene, sink: ScoreSink, context: RunContext) -> None:
         """Write the scores, as `score` does with the raw cube alone; `raw` is None where it does not read that one."""
+
+
+@runtime_checkable
+class DistanceDetector(Detector, Protocol):
+    """A detector whose score of a pixel follows from the distance to the image's background."""
+
+    @property
+    def covariance(self) -> str:
+        """The option that says which distance, for `parse_covariance`."""
+
+    def score_by(
+        self, distance: Mahalanobis, cube: Cube, sink: ScoreSink, context: RunContext
+    ) -> ScoreDistribution | None:
+        """Write the scores and return what `score` does, with the distance that is known; reads the cube once."""
 
 
 @dataclass(frozen=True)

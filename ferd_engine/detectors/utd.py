@@ -14,6 +14,7 @@ from ..statistics import Float64Array, Moments
 from .blocks import blocks, score_valid
 from .covariance import background_distance, parse_covariance, passes
 from .distribution import ScoreDistribution
+from .image_passes import CubePasses
 from .mahalanobis import Mahalanobis
 from .registry import DetectorInfo, require_pixels
 
@@ -51,15 +52,20 @@ class Utd:
         option = parse_covariance(self.covariance)
         start = passes(option) / (passes(option) + 1)
         with context.part(0.0, start):
-            distance = background_distance(option, background_of(cube), moments, context)
+            distance = background_distance(option, CubePasses(background_of(cube), context), moments, context)
+        with context.part(start, 1.0):
+            self.score_by(distance, cube, sink, context)
+        return None
+
+    def score_by(self, distance: Mahalanobis, cube: Cube, sink: ScoreSink, context: RunContext) -> None:
+        """Write the scores, as `DistanceDetector.score_by` says."""
         weights = distance.weights(np.ones(cube.n_bands))
-        progress = ProgressSpan(context.progress, start, 1.0)
+        progress = ProgressSpan(context.progress, 0.0, 1.0)
         # A block, its valid pixels, and these centred in float64.
         for window in blocks(cube, 16 * cube.n_bands + 32, context.free_bytes // 2):
             progress.step(window.row_start / cube.n_rows, "UTD")
             sink.write(window, score_valid(*cube.read(window), lambda pixels: self._scores(pixels, distance, weights)))
         progress.step(1.0, "UTD")
-        return None
 
     def _scores(self, pixels: Float32Array, distance: Mahalanobis, weights: Float64Array) -> Float64Array:
         filtered: Float64Array = np.einsum("ij,j->i", pixels - distance.mean, weights)

@@ -10,21 +10,18 @@ from typing import Any
 from uuid import uuid4
 
 from .._version import __version__
-from ..detectors import make_detector
-from ..errors import FerdError, UsageError
+from ..errors import FerdError
 from ..fen.store import find_model
-from ..options import LEAST_MEMORY_BYTES, DetectOptions, EnhanceOptions
+from ..options import LEAST_MEMORY_BYTES, EnhanceOptions
 from ..progress import Progress
 from ..threads import available_threads
 from .address import parse_scheduler
 from .cluster import Cluster
-from .reach import halo_of
 from .start import local_cluster, open_cluster, task_options, threads_per_worker
 from .strips import absolute
 
 # Rasters in hand per task that the workers do at a time, so that none waits for the client.
 _PER_TASK = 2
-_ANY_BANDS = 100
 
 
 @dataclass(frozen=True)
@@ -46,14 +43,13 @@ class Share:
 def shared_cluster(options: EnhanceOptions, n_rasters: int, folder: Path) -> Iterator[Share]:
     """Give the cluster of a batch: one for all of its rasters.
 
-    Whole rasters are tasks where each worker gets one, since they wait for nothing but the file; and where the detector
-    cannot be distributed. Fewer rasters are cut into strips, one after the other.
+    Whole rasters are tasks where each worker gets one, since they wait for nothing but the file. Fewer rasters are cut
+    into strips, one after the other.
     """
     address = parse_scheduler(options.scheduler or "")
-    whole = not _has_strips(options)
     if not address.n_local:
         with open_cluster(address.url) as cluster:
-            if whole or n_rasters >= cluster.n_threads:
+            if n_rasters >= cluster.n_threads:
                 task = replace(options, threads=options.threads or 1)
                 with _scenes(cluster, task, folder) as scenes:
                     yield Share(options, options, scenes, _PER_TASK * cluster.n_threads)
@@ -61,7 +57,7 @@ def shared_cluster(options: EnhanceOptions, n_rasters: int, folder: Path) -> Ite
                 yield Share(options, options)
         return
     n_local = address.n_local
-    if not whole and n_rasters < n_local:
+    if n_rasters < n_local:
         with local_cluster(n_local, threads_per_worker(n_local, options.threads)) as url:
             of_task = replace(task_options(options), scheduler=url)
             yield Share(of_task, of_task)
@@ -163,13 +159,3 @@ def _everywhere(options: dict[str, Any]) -> dict[str, str]:
     """Return the options that name files, by paths that do not depend on the current folder."""
     names = ("model", "mask", "background", "background_of")
     return {name: absolute(options[name]) for name in names if options.get(name) is not None}
-
-
-def _has_strips(options: EnhanceOptions) -> bool:
-    if not isinstance(options, DetectOptions):
-        return True
-    try:
-        halo_of(make_detector(options.detector, **options.detector_options()), _ANY_BANDS, options)
-    except UsageError:
-        return False
-    return True

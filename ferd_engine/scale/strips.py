@@ -10,6 +10,7 @@ import numpy as np
 
 from ..cube import BoolArray, Cube, Float32Array, FloatArray
 from ..raster import Source
+from ..raster.background import Background
 from ..raster.source import path_exists
 from ..windows import Window
 
@@ -81,12 +82,30 @@ class RowsOf:
 
     def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
         """Return values and validity of a window, counted from `start`."""
-        down = self._start
-        return self._cube.read(window._replace(row_start=window.row_start + down, row_stop=window.row_stop + down))
+        return self._cube.read(_down(window, self._start))
+
+
+class FlagsOf:
+    """The flags of the background, with rows counted from `start`."""
+
+    def __init__(self, flags: Background, start: int) -> None:
+        self._flags, self._start = flags, start
+        self.path = flags.path
+
+    def read(self, window: Window) -> BoolArray:
+        """Return (rows, cols) whether a pixel belongs to the background."""
+        return self._flags.read(_down(window, self._start))
+
+    def close(self) -> None:
+        """Leave the file to who opened it."""
+
+
+def _down(window: Window, n_rows: int) -> Window:
+    return window._replace(row_start=window.row_start + n_rows, row_stop=window.row_stop + n_rows)
 
 
 class StripFiles:
-    """A cube of float32 in one .npy file per strip, on storage that all workers see."""
+    """A cube of float32 in one .npy file per strip, on storage that all workers see; planes have one band."""
 
     def __init__(self, folder: Path, rows: Strips, n_cols: int, n_bands: int) -> None:
         self._folder, self._rows = folder, rows
@@ -99,18 +118,13 @@ class StripFiles:
             first, last = max(start, window.row_start), min(stop, window.row_stop)
             stored = np.load(strip_file(self._folder, start), mmap_mode="r", allow_pickle=False)
             part = stored[first - start : last - start, window.col_start : window.col_stop]
-            values[first - window.row_start : last - window.row_start] = part
+            values[first - window.row_start : last - window.row_start] = part.reshape(*part.shape[:2], self.n_bands)
         return values
 
 
 def strip_file(folder: Path, start: int) -> Path:
     """Return the file of the strip that begins at a row."""
     return folder / f"strip-{start}.npy"
-
-
-def score_file(folder: Path, start: int) -> Path:
-    """Return the file of the scores (rows, cols) of the strip that begins at a row."""
-    return folder / f"scores-{start}.npy"
 
 
 class CoreRows:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,28 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..background import BackgroundCube, moments_of
+from ..background import BackgroundCube
 from ..context import RunContext
 from ..cube import Cube, FloatArray, MaskedCube
-from ..detectors import Detector, make_detector
-from ..detectors.patches import PatchScene
-from ..detectors.slrx import Maps, Slrx, product, write_maps
 from ..errors import InputError, ModelError
 from ..features import Enhancer, SourceCube
 from ..fen.backend import open_backend
 from ..fen.bundle import Model
 from ..fen.store import find_model
 from ..options import DetectOptions, EnhanceOptions
-from ..parallel import threads
 from ..raster import Source, open_masked
 from ..raster.background import open_background
 from ..scaling import Scaling
 from ..scan import Wanted, tally_rows
-from ..statistics import Float64Array, Moments
+from ..statistics import Moments
 from ..tally import Tally
 from ..threads import limited_threads
 from ..windows import Window
-from .strips import CoreRows, Rows, RowsOf, StripFiles, Strips, absolute, core_of, score_file, strip_file
+from .strips import FlagsOf, Rows, RowsOf, StripFiles, Strips, absolute, strip_file
 
 
 @dataclass(frozen=True)
@@ -95,7 +90,7 @@ def check_model(job: Job) -> str:
 
 def tally_strip(job: Job, wanted: Wanted, rows: Rows) -> Tally:
     """Count what is wanted of a strip."""
-    with _at_work(job) as (source, context):
+    with at_work(job) as (source, context):
         return tally_rows(source, wanted, rows, context)
 
 
@@ -112,7 +107,7 @@ def enhance_strip(job: Job, rows: Rows, with_moments: bool) -> Moments | None:
     start, stop = rows
     n_bands = len(job.numbers)
     moments = Moments(n_bands) if with_moments else None
-    with _at_work(job) as (source, context):
+    with at_work(job) as (source, context):
         attempt = job.scratch / f"{uuid4().hex}.npy"
         shape = (stop - start, source.n_cols, n_bands)
         stored: Any = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
@@ -131,7 +126,7 @@ def enhance_strip(job: Job, rows: Rows, with_moments: bool) -> Moments | None:
 def enhanced_moments(job: Job, rows: Rows) -> Moments:
     """Return the moments of the valid pixels of a strip as FEN enhances them, which are not kept."""
     moments = Moments(len(job.numbers))
-    with _at_work(job) as (source, context):
+    with at_work(job) as (source, context):
         for _, values in _enhanced(job, source, rows, context):
             _count(moments, values)
     return moments
@@ -143,81 +138,9 @@ def _count(moments: Moments, values: FloatArray) -> None:
     moments.add(values.reshape(-1, values.shape[2]) if valid.all() else values[valid])
 
 
-def background_strip(job: Job, rows: Rows) -> Moments:
-    """Return the moments of the pixels of a strip that a file names as background."""
-    with _at_work(job) as (source, context), flagged(job, source) as cube:
-        return moments_of(RowsOf(cube, *rows), context)
-
-
 @contextmanager
-def flagged(job: Job, source: Source) -> Iterator[Cube]:
-    """Give the cube that the detector reads, in which background pixels alone are valid."""
-    if not isinstance(job.options, DetectOptions) or job.options.background is None:
-        raise ValueError("This job names no background.")
-    with closing(open_background(job.options.background, source)) as flags:
-        yield BackgroundCube(cube_of(job, source), flags).background
-
-
-def score_strip(job: Job, moments: Path, rows: Rows, halo: int) -> tuple[Any, list[str]]:
-    """Score a strip into a scratch file; return the scores' distribution and the warnings."""
-    with _at_work(job) as (source, context):
-        cube = cube_of(job, source)
-        start, stop = max(rows[0] - halo, 0), min(rows[1] + halo, cube.n_rows)
-        core = CoreRows(start, *rows, cube.n_cols)
-        with threads():
-            distribution = _detector(job).score(RowsOf(cube, start, stop), load_moments(moments), core, context)
-        _keep(job, score_file(job.scratch, rows[0]), core.values)
-        return distribution, context.warnings
-
-
-def map_strip(job: Job, moments: Path, rows: Rows, side: int) -> tuple[Float64Array, Float64Array]:
-    """Keep the three maps of SLRX of a strip, whole blocks, in a scratch file; return their extrema."""
-    with _at_work(job) as (source, context):
-        cube = cube_of(job, source)
-        start, stop = max(rows[0] - side, 0), min(rows[1] + side, cube.n_rows)
-        scratch = context.scratch_cube(rows[1] - rows[0], cube.n_cols, 6)
-        maps = Maps(scratch)
-        write_maps(
-            PatchScene(RowsOf(cube, start, stop), load_moments(moments), side),
-            _CoreMaps(maps, start - rows[0], rows[1] - rows[0]),
-            context,
-        )
-        pairs = scratch.read_values(Window(0, rows[1] - rows[0], 0, cube.n_cols))
-        _keep(job, strip_file(job.scratch / "maps", rows[0]), pairs)
-        scratch.close()
-        return maps.minimum, maps.maximum
-
-
-def product_strip(job: Job, rows: Rows, minimum: Float64Array, maximum: Float64Array) -> tuple[None, list[str]]:
-    """Write the scores of SLRX of a strip into a scratch file; return what `score_strip` does."""
-    pairs: FloatArray = np.load(strip_file(job.scratch / "maps", rows[0]), allow_pickle=False)
-    _keep(job, score_file(job.scratch, rows[0]), product(pairs, minimum, maximum))
-    return None, []
-
-
-class _CoreMaps:
-    def __init__(self, maps: Maps, down: int, n_rows: int) -> None:
-        self._maps, self._down, self._n_rows = maps, down, n_rows
-
-    def write(self, window: Window, distances: Float64Array) -> None:
-        core = core_of(window, self._down, self._n_rows)
-        if core is not None:
-            self._maps.write(core[0], distances[core[1]])
-
-
-@lru_cache(maxsize=2)
-def load_moments(path: Path) -> Moments:
-    """Return the moments of a scratch file, read once per worker: they are too large to travel with each strip.
-
-    The client looked through the whole image for gross pixels; a strip must not do so again for itself.
-    """
-    moments = Moments.load(path)
-    moments.settled = True
-    return moments
-
-
-@contextmanager
-def _at_work(job: Job) -> Iterator[tuple[Source, RunContext]]:
+def at_work(job: Job) -> Iterator[tuple[Source, RunContext]]:
+    """Give the raster, and what the passes of a task need."""
     # A fixed number of threads, since the order of sums follows from it.
     with limited_threads(job.options.threads or 1):
         yield _source(job), RunContext(budget_bytes=job.options.budget_bytes * 7 // 8)
@@ -264,23 +187,24 @@ def _enhanced(job: Job, source: Source, rows: Rows, context: RunContext) -> Iter
             yield window, values
 
 
-def cube_of(job: Job, source: Source) -> Cube:
-    """Return the cube that the detector reads: the raster's own bands, or the strips of the enhanced ones."""
-    if job.enhanced is None:
-        return SourceCube(source, job.numbers)
-    return MaskedCube(StripFiles(job.scratch, job.enhanced, source.n_cols, len(job.numbers)))
+@contextmanager
+def rows_of(job: Job, source: Source, start: int, stop: int) -> Iterator[Cube]:
+    """Give the rows [start, stop) of the cube that the detector reads, and which of them a file names as background.
+
+    The cube is that of the raster's own bands, or the strips of the enhanced ones.
+    """
+    cube: Cube = SourceCube(source, job.numbers)
+    if job.enhanced is not None:
+        cube = MaskedCube(StripFiles(job.scratch, job.enhanced, source.n_cols, len(job.numbers)))
+    cube = RowsOf(cube, start, stop)
+    if not isinstance(job.options, DetectOptions) or job.options.background is None:
+        yield cube
+        return
+    with closing(open_background(job.options.background, source)) as flags:
+        yield BackgroundCube(cube, FlagsOf(flags, start))
 
 
-def _detector(job: Job) -> Detector:
-    if not isinstance(job.options, DetectOptions):
-        raise ValueError("This job enhances, so there is no detector.")
-    detector = make_detector(job.options.detector, **job.options.detector_options())
-    if isinstance(detector, Slrx):
-        raise ValueError("SLRX has tasks of its own.")
-    return detector
-
-
-def _keep(job: Job, place: Path, values: FloatArray) -> None:
+def keep(job: Job, place: Path, values: FloatArray) -> None:
     """Write values under a name of their own, and rename the whole file; compressing it would cost more than it saves.
 
     The client takes it out of the scratch folder soon.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,18 @@ def test_float32_pixels_give_the_distance_of_their_values() -> None:
     reference = (pixels.astype(float) ** 2).sum(axis=1)
     np.testing.assert_allclose(background.distances(pixels), reference, rtol=1e-14)
     assert len(background.distances(pixels[:0])) == 0
+
+
+@pytest.mark.parametrize("kind", ["full", "dependent", "components"])
+def test_a_saved_distance_is_the_same_to_the_last_bit(tmp_path: Path, kind: str) -> None:
+    pixels = spectra(500, 9, 1e4)
+    if kind == "dependent":
+        pixels[:, 3] = pixels[:, 4] + pixels[:, 5]
+    covariance = np.cov(pixels.T)
+    mean = pixels.mean(axis=0)
+    before = Mahalanobis.of_components(mean, covariance, 4) if kind == "components" else Mahalanobis(mean, covariance)
+    before.save(tmp_path / "distance.npz")
+    after = Mahalanobis.load(tmp_path / "distance.npz")
+    assert after.rank == before.rank == {"full": 9, "dependent": 8, "components": 4}[kind]
+    np.testing.assert_array_equal(after.distances(pixels), before.distances(pixels))
+    np.testing.assert_array_equal(after.weights(np.ones(9)), before.weights(np.ones(9)))

@@ -9,11 +9,11 @@ from typing import Any, Callable
 import pytest
 
 
-def local_cluster() -> Any:
-    """Return a cluster of two workers of one thread each; without the extra scale the test is skipped."""
+def local_cluster(n_workers: int = 2) -> Any:
+    """Return a cluster of workers of one thread each; without the extra scale the test is skipped."""
     distributed = pytest.importorskip("distributed", reason="the extra scale is not installed")
     return distributed.LocalCluster(
-        n_workers=2,
+        n_workers=n_workers,
         threads_per_worker=1,
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",

@@ -20,11 +20,13 @@ from osgeo import gdal
 
 from ferd_engine import detect, detect_raster, enhance_raster, open_model
 from ferd_engine.batch import run_batch
+from ferd_engine.detectors import DETECTORS, make_detector
 from ferd_engine.errors import FerdError, InputError, RunError, UsageError
 from ferd_engine.fen.bundle import save_model
 from ferd_engine.scale import tasks
 from ferd_engine.scale.address import parse_scheduler
 from ferd_engine.scale.cluster import Cluster
+from ferd_engine.scale.reach import halo_of
 from ferd_engine.scale.strips import strips
 from ferd_engine.statistics import Moments
 
@@ -52,6 +54,11 @@ CASES = [
     {"enhance": False, "mean": "local", "outer": 9},
     {"enhance": False, "detector": "utd", "covariance": "oas"},
     {"enhance": False, "detector": "rxd-utd"},
+    {"enhance": False, "covariance": "ledoit-wolf"},
+    {"enhance": False, "preset": "balanced"},
+    {"enhance": False, "covariance": "trimmed:20", "mean": "local", "outer": 9},
+    {"enhance": False, "detector": "utd", "covariance": "trimmed:5"},
+    {"enhance": False, "detector": "fusion", "components": "raw:qlrx,raw:grx:ledoit-wolf", "bands": "1-9"},
     {"enhance": False, "detector": "slrx"},
     {"enhance": False, "detector": "slrx", "block": 3, "bands": "1-9"},
     {"enhance": False, "detector": "lrx", "inner": 3, "outer": 9, "covariance": "oas", "bands": "1-8"},
@@ -59,6 +66,9 @@ CASES = [
     {"enhance": False, "detector": "qlrx", "inner": 3, "outer": 7, "bands": "1-8"},
     {"model": "fen-50", "backend": "numpy"},
     {"model": "fen-50", "backend": "numpy", "detector": "slrx", "scaling": "percentile"},
+    {"model": "fen-50", "backend": "numpy", "covariance": "ledoit-wolf"},
+    {"model": "fen-50", "backend": "numpy", "preset": "best"},
+    {"model": "fen-50", "backend": "numpy", "detector": "fusion", "components": "fen:grx:oas,fen:qlrx"},
 ]
 
 
@@ -75,7 +85,15 @@ def test_scores_are_those_of_one_machine(workers: Any, scene: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"detector": "lrx", "inner": 3, "outer": 9}, {"covariance": "pca:4"}, {"detector": "utd"}]
+    "options",
+    [
+        {},
+        {"detector": "lrx", "inner": 3, "outer": 9},
+        {"covariance": "pca:4"},
+        {"covariance": "trimmed:5"},
+        {"detector": "utd"},
+        {"detector": "fusion", "components": "raw:grx,raw:qlrx"},
+    ],
 )
 def test_a_pixel_that_outshines_all_is_left_out_as_on_one_machine(
     workers: Any, tmp_path: Path, options: dict[str, Any]
@@ -90,9 +108,35 @@ def test_a_pixel_that_outshines_all_is_left_out_as_on_one_machine(
     np.testing.assert_allclose(read_scores(apart.output), read_scores(plain.output), rtol=1e-6)
 
 
-def test_scores_do_not_depend_on_the_number_of_workers(workers: Any, scene: Path, tmp_path: Path) -> None:
-    two = detect_raster(scene, tmp_path / "two.tif", scheduler=workers.scheduler_address, enhance=False)
-    one = detect_raster(scene, tmp_path / "one.tif", scheduler="local:1", enhance=False)
+def test_a_fusion_with_slrx_is_that_of_one_machine_where_slrx_is_not_0(
+    workers: Any, scene: Path, tmp_path: Path
+) -> None:
+    # The smallest value of a map is 0 but for its rounding, of which a logarithm makes anything.
+    options = {"enhance": False, "detector": "fusion", "components": "raw:slrx,raw:grx:oas", "bands": "1-9"}
+    plain = read_scores(detect_raster(scene, tmp_path / "plain.tif", threads=1, **options).output)
+    report = detect_raster(scene, tmp_path / "out.tif", scheduler=workers.scheduler_address, **options)
+    scores = read_scores(report.output)
+    apart = ~np.isclose(scores, plain, rtol=1e-6, atol=1e-5, equal_nan=True)
+    assert apart.sum() <= 3
+    assert (plain[apart] < np.nanpercentile(plain, 0.1)).all()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"enhance": False},
+        {"enhance": False, "covariance": "ledoit-wolf"},
+        {"enhance": False, "preset": "balanced"},
+        {"model": "fen-50", "backend": "numpy", "preset": "best"},
+    ],
+    ids=["fast", "ledoit-wolf", "balanced", "best"],
+)
+def test_scores_do_not_depend_on_the_number_of_workers(
+    workers: Any, scene: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    two = detect_raster(scene, tmp_path / "two.tif", scheduler=workers.scheduler_address, **options)
+    with local_cluster(n_workers=1) as cluster:
+        one = detect_raster(scene, tmp_path / "one.tif", scheduler=cluster.scheduler_address, **options)
     np.testing.assert_array_equal(read_scores(two.output), read_scores(one.output))
 
 
@@ -121,7 +165,12 @@ def test_mask_and_threshold_go_with_it(workers: Any, scene: Path, tmp_path: Path
         {"enhance": False, "covariance": "oas"},
         {"enhance": False, "mean": "local", "outer": 9},
         {"enhance": False, "detector": "utd"},
+        {"enhance": False, "covariance": "ledoit-wolf"},
+        {"enhance": False, "preset": "balanced"},
+        {"enhance": False, "detector": "qlrx", "inner": 3, "outer": 7, "bands": "1-8"},
+        {"enhance": False, "detector": "lrx", "inner": 3, "outer": 9, "covariance": "oas", "bands": "1-8"},
         {"model": "fen-50", "backend": "numpy"},
+        {"model": "fen-50", "backend": "numpy", "preset": "best"},
     ],
     ids=lambda options: "-".join(str(value) for value in options.values()),
 )
@@ -168,8 +217,15 @@ def test_gross_pixels_of_a_background_are_left_out_as_on_one_machine(workers: An
 
 @pytest.mark.parametrize(
     ("fraction", "options"),
-    [(0.02, {"enhance": False}), (0.55, {"enhance": False}), (0.3, {"model": "fen-50", "backend": "numpy"})],
-    ids=["statistics", "scores", "enhancing"],
+    [
+        (0.02, {"enhance": False}),
+        (0.55, {"enhance": False}),
+        (0.3, {"model": "fen-50", "backend": "numpy"}),
+        (0.55, {"enhance": False, "preset": "balanced"}),
+        (0.72, {"enhance": False, "preset": "balanced"}),
+        (0.6, {"model": "fen-50", "backend": "numpy", "preset": "best"}),
+    ],
+    ids=["statistics", "scores", "enhancing", "distances", "trimming", "fusion"],
 )
 def test_a_killed_worker_changes_nothing(scene: Path, tmp_path: Path, fraction: float, options: dict[str, Any]) -> None:
     with local_cluster() as cluster:
@@ -352,19 +408,25 @@ def test_no_scheduler_is_one_sentence(scene: Path, tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"detector": "fusion"}, "'fusion' is not distributed"),
-        ({"covariance": "trimmed:5"}, "trimmed:5 of grx reads the image again"),
-        ({"detector": "utd", "covariance": "trimmed:5"}, "trimmed:5 of utd reads the image again"),
-        ({"background": "roi.tif", "detector": "qlrx"}, "'qlrx' takes no background with --scheduler"),
+        ({"background": "roi.tif", "detector": "slrx"}, "'slrx' with these options takes its background from around"),
+        ({"detector": "fusion", "components": "raw:grx", "enhance": True}, "No component of the fusion reads"),
         ({"scheduler": "local:0"}, "'local:0' is none"),
         ({"scheduler": "host:8786"}, "'host:8786' is none"),
     ],
 )
-def test_what_cannot_be_distributed_is_refused(scene: Path, tmp_path: Path, options: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_done_is_refused_before_it_is_begun(
+    scene: Path, tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
     with pytest.raises(UsageError, match=said) as refused:
         detect_raster(scene, tmp_path / "out.tif", **{"scheduler": "local:1", "enhance": False, **options})
     assert refused.value.exit_code == 2
     assert left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", sorted(set(DETECTORS) - {"fusion", "slrx"}))
+def test_it_is_known_how_far_a_detector_looks(name: str) -> None:
+    # Those two have passes of their own.
+    assert halo_of(make_detector(name), n_bands=9) >= 0
 
 
 def test_arrays_are_refused() -> None:

@@ -89,13 +89,6 @@ def test_a_running_cluster_takes_whole_rasters(workers: Any, scenes: Path, tmp_p
     assert_scores(scenes, out, tmp_path)
 
 
-def test_detectors_that_have_no_strips_run_on_whole_rasters(workers: Any, scenes: Path, tmp_path: Path) -> None:
-    report = run_batch(
-        scenes, tmp_path / "out", enhance=False, covariance="ledoit-wolf", scheduler=workers.scheduler_address
-    )
-    assert report.counts[DONE] == N_SCENES
-
-
 def test_one_bad_raster_is_one_failure(workers: Any, scenes: Path, tmp_path: Path) -> None:
     (scenes / "line2.tif").write_bytes(b"II*\0 no raster")
     report = run_batch(scenes, tmp_path / "out", enhance=False, scheduler=workers.scheduler_address)
