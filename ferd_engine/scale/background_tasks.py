@@ -51,12 +51,12 @@ def distances_strip(job: Job, distance: Path, folder: Path, rows: Rows) -> Total
         plane = _Plane(np.empty((cube.n_rows, cube.n_cols, 1), dtype=np.float32))
         store_distances(cube, Mahalanobis.load(distance), plane.write, context)
     keep(job, strip_file(folder, rows[0]), plane.values)
-    return Total(counts_of([plane.values]))
+    return Total(counts_of(plane.parts()))
 
 
 def counts_strip(folder: Path, high: int, rows: Rows) -> Total:
     """Return the counts of the low halves of a strip's distances that have this high half."""
-    return Total(counts_of([_Plane.load(folder, rows).values], high))
+    return Total(counts_of(_Plane.load(folder, rows).parts(), high))
 
 
 def near_strip(job: Job, folder: Path, cutoff: float, rows: Rows) -> Moments:
@@ -82,6 +82,10 @@ class _Plane:
     @classmethod
     def load(cls, folder: Path, rows: Rows) -> _Plane:
         return cls(np.load(strip_file(folder, rows[0]), allow_pickle=False))
+
+    def parts(self) -> list[Float32Array]:
+        """Return the distances in arrays of about a million: counting takes several times their memory."""
+        return np.array_split(self.values, max(self.values.size >> 20, 1))
 
     def write(self, window: Window, distances: Float32Array) -> None:
         self.values[window.row_start : window.row_stop, window.col_start : window.col_stop] = distances
