@@ -15,4 +15,4 @@ printf '\nThe same detector on the plain bands, for comparison:\n'
 "$ferd" detect "$out/scene.tif" "$out/score_plain.tif" --no-enhance --overwrite
 printf '\n'
 .venv/bin/python scripts/demo_picture.py "$out"
-printf 'What next:             docs/start.md; for QGIS, docs/qgis.md\n'
+printf 'What next:             README.md; for QGIS, docs/qgis.md\n'

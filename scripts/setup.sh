@@ -89,7 +89,7 @@ if [[ -f $stamp && "$(cat "$stamp")" == "$wanted" ]]; then
     exit 0
 fi
 
-say "making .venv ($("$system_python" --version), with the system's GDAL and QGIS)"
+say "making .venv, which takes about a minute ($("$system_python" --version), with the system's GDAL and QGIS)"
 [[ -x .venv/bin/python ]] || "$system_python" -m venv --system-site-packages .venv
 if has_lock; then install_locked; else install_unlocked; fi
 .venv/bin/python -c 'import numpy, scipy; from osgeo import gdal' ||
