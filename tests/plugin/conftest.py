@@ -210,6 +210,15 @@ def scene(make_scene) -> Path:
 
 
 @pytest.fixture
+def scores(scene, tmp_path) -> Path:
+    """Return the scores of the scene's plain bands."""
+    import ferd_engine
+
+    ferd_engine.detect_raster(str(scene), str(tmp_path / "scores.tif"), enhance=False)
+    return tmp_path / "scores.tif"
+
+
+@pytest.fixture
 def read_raster():
     """Return a function that reads a raster as (bands, rows, cols), with NaN for nodata."""
     gdal = pytest.importorskip("osgeo.gdal")

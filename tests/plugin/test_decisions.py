@@ -10,35 +10,13 @@ from osgeo import gdal, ogr
 
 import ferd_engine
 
+from .running import RX, polygons, run_rx, rx_refusal
+
 pytestmark = pytest.mark.qgis
-
-RX = "ferd:rxanomalydetection"
-
-
-def run(algorithm=RX, feedback=None, **parameters):
-    import processing
-
-    return processing.run(algorithm, parameters, feedback=feedback)
-
-
-def refusal(provider, **parameters) -> str:
-    from qgis.core import QgsProcessingContext
-
-    fits, reason = provider.algorithm("rxanomalydetection").checkParameterValues(
-        {"OUTPUT": "TEMPORARY_OUTPUT", **parameters}, QgsProcessingContext()
-    )
-    assert not fits
-    assert "\n" not in reason.strip()
-    return reason
-
-
-def features(path) -> list[dict]:
-    dataset = ogr.Open(str(path))
-    return [{**f.items(), "wkt": f.geometry().ExportToWkt()} for f in dataset.GetLayer(0)]
 
 
 def test_mask_and_polygons_are_the_engines(provider, scene, tmp_path, read_raster, feedback):
-    result = run(
+    result = run_rx(
         feedback=feedback, INPUT=str(scene), ENHANCE=False, THRESHOLD="count:20", CONNECTEDNESS="4", MIN_PIXELS=2,
         OUTPUT=str(tmp_path / "s.tif"), MASK_OUT=str(tmp_path / "m.tif"), POLYGONS=str(tmp_path / "p.gpkg"),
     )  # fmt: skip
@@ -52,8 +30,8 @@ def test_mask_and_polygons_are_the_engines(provider, scene, tmp_path, read_raste
     np.testing.assert_array_equal(read_raster(result["OUTPUT"]), read_raster(tmp_path / "es.tif"))
     np.testing.assert_array_equal(read_raster(result["MASK_OUT"]), read_raster(tmp_path / "em.tif"))
     assert np.nansum(read_raster(result["MASK_OUT"])) == 20
-    assert features(result["POLYGONS"]) == features(tmp_path / "ep.gpkg")
-    assert 0 < len(features(result["POLYGONS"])) < 20
+    assert polygons(result["POLYGONS"]) == polygons(tmp_path / "ep.gpkg")
+    assert 0 < len(polygons(result["POLYGONS"])) < 20
     assert any("20 pixels above it" in line for line in feedback.infos)
 
 
@@ -65,7 +43,7 @@ def test_every_detector_option_reaches_the_engine(provider, scene, tmp_path, rea
         "crd": {"DETECTOR": "crd", "INNER": 5, "OUTER": 9},
     }
     for name, options in runs.items():
-        result = run(**given, **options, OUTPUT=str(tmp_path / f"{name}.tif"))
+        result = run_rx(**given, **options, OUTPUT=str(tmp_path / f"{name}.tif"))
         ferd_engine.detect_raster(
             str(scene), str(tmp_path / f"{name}-engine.tif"), enhance=False, bands="1-40",
             **{key.lower(): value for key, value in options.items()},
@@ -74,7 +52,7 @@ def test_every_detector_option_reaches_the_engine(provider, scene, tmp_path, rea
 
 
 def test_a_preset_stands_for_its_detector(provider, scene, tmp_path, read_raster, feedback):
-    result = run(feedback=feedback, INPUT=str(scene), MODEL="fen-50", PRESET="best", OUTPUT=str(tmp_path / "s.tif"))
+    result = run_rx(feedback=feedback, INPUT=str(scene), MODEL="fen-50", PRESET="best", OUTPUT=str(tmp_path / "s.tif"))
     ferd_engine.detect_raster(str(scene), str(tmp_path / "e.tif"), model="fen-50", preset="best", backend="numpy")
 
     np.testing.assert_array_equal(read_raster(result["OUTPUT"]), read_raster(tmp_path / "e.tif"))
@@ -87,7 +65,9 @@ def test_a_preset_stands_for_its_detector(provider, scene, tmp_path, read_raster
 
 def test_components_of_a_fusion(provider, scene, tmp_path, read_raster):
     chosen = "raw:grx:oas,raw:grx"
-    result = run(INPUT=str(scene), ENHANCE=False, DETECTOR="fusion", COMPONENTS=chosen, OUTPUT=str(tmp_path / "s.tif"))
+    result = run_rx(
+        INPUT=str(scene), ENHANCE=False, DETECTOR="fusion", COMPONENTS=chosen, OUTPUT=str(tmp_path / "s.tif")
+    )
     ferd_engine.detect_raster(str(scene), str(tmp_path / "e.tif"), enhance=False, detector="fusion", components=chosen)
 
     np.testing.assert_array_equal(read_raster(result["OUTPUT"]), read_raster(tmp_path / "e.tif"))
@@ -114,7 +94,7 @@ def test_components_of_a_fusion(provider, scene, tmp_path, read_raster):
     ],
 )
 def test_what_does_not_fit_is_refused_before_the_run(provider, scene, parameters, word):
-    assert word in refusal(provider, INPUT=str(scene), ENHANCE=False, **parameters)
+    assert word in rx_refusal(provider, INPUT=str(scene), ENHANCE=False, **parameters)
 
 
 @pytest.mark.parametrize(
@@ -167,11 +147,11 @@ def test_a_raster_on_another_grid_is_refused_before_the_run(provider, scene, tmp
     other = tmp_path / "other.tif"
     gdal.Translate(str(other), str(scene), bandList=[1], srcWin=[0, 0, 20, 31])
 
-    assert "20 columns" in refusal(provider, INPUT=str(scene), ENHANCE=False, **{name: str(other)})
+    assert "20 columns" in rx_refusal(provider, INPUT=str(scene), ENHANCE=False, **{name: str(other)})
 
 
 def test_without_a_threshold_outputs_take_the_stated_one(provider, scene, tmp_path, part):
-    result = run(INPUT=str(scene), ENHANCE=False, OUTPUT="TEMPORARY_OUTPUT", MASK_OUT="TEMPORARY_OUTPUT")
+    result = run_rx(INPUT=str(scene), ENHANCE=False, OUTPUT="TEMPORARY_OUTPUT", MASK_OUT="TEMPORARY_OUTPUT")
 
     stated = gdal.Open(result["MASK_OUT"]).GetMetadataItem("FERD_THRESHOLD")
     assert stated == part("choices").DEFAULT_THRESHOLD == "percentile:99.5"
@@ -182,7 +162,9 @@ def test_without_a_threshold_outputs_take_the_stated_one(provider, scene, tmp_pa
 def test_temporary_polygons_are_a_layer(provider, scene, destination):
     from qgis.core import QgsVectorLayer
 
-    result = run(INPUT=str(scene), ENHANCE=False, THRESHOLD="count:9", OUTPUT="TEMPORARY_OUTPUT", POLYGONS=destination)
+    result = run_rx(
+        INPUT=str(scene), ENHANCE=False, THRESHOLD="count:9", OUTPUT="TEMPORARY_OUTPUT", POLYGONS=destination
+    )
 
     layer = result["POLYGONS"]
     layer = layer if isinstance(layer, QgsVectorLayer) else QgsVectorLayer(layer, "p")
@@ -197,13 +179,13 @@ def test_a_run_cancelled_or_failed_leaves_none_of_the_outputs(provider, scene, t
     folder = tmp_path / "out"
     folder.mkdir()
     with pytest.raises(QgsProcessingException, match="the name"):
-        run(INPUT=str(scene), ENHANCE=False, OUTPUT=str(folder / "a.tif"), MASK_OUT=str(folder / "a.tif"))
+        run_rx(INPUT=str(scene), ENHANCE=False, OUTPUT=str(folder / "a.tif"), MASK_OUT=str(folder / "a.tif"))
 
     assert list(folder.iterdir()) == []
 
 
 def test_geojson_polygons(provider, scene, tmp_path):
-    result = run(
+    result = run_rx(
         INPUT=str(scene), ENHANCE=False, THRESHOLD="count:9", OUTPUT="TEMPORARY_OUTPUT",
         POLYGONS=str(tmp_path / "p.geojson"),
     )  # fmt: skip
@@ -213,8 +195,8 @@ def test_geojson_polygons(provider, scene, tmp_path):
 
 def test_bands_by_wavelength(provider, scene, tmp_path, read_raster):
     """Bands lie every 12.5 nm from 420 nm on: 500-1000 nm are the bands 8 to 47."""
-    by_wavelength = run(INPUT=str(scene), ENHANCE=False, BANDS="0.5-1um, 1, 1500nm", OUTPUT=str(tmp_path / "w.tif"))
-    by_number = run(INPUT=str(scene), ENHANCE=False, BANDS="8-47,1,87", OUTPUT=str(tmp_path / "n.tif"))
+    by_wavelength = run_rx(INPUT=str(scene), ENHANCE=False, BANDS="0.5-1um, 1, 1500nm", OUTPUT=str(tmp_path / "w.tif"))
+    by_number = run_rx(INPUT=str(scene), ENHANCE=False, BANDS="8-47,1,87", OUTPUT=str(tmp_path / "n.tif"))
 
     assert gdal.Open(by_wavelength["OUTPUT"]).GetMetadataItem("FERD_BANDS") == "8-47,1,87"
     np.testing.assert_array_equal(read_raster(by_wavelength["OUTPUT"]), read_raster(by_number["OUTPUT"]))
@@ -263,7 +245,7 @@ def test_a_region_in_memory_and_another_projection(provider, scene, tmp_path, re
     inside = np.zeros((31, 24), dtype=bool)
     inside[6:28, 4:20] = True
 
-    result = run(INPUT=str(scene), ENHANCE=False, BANDS="1-30", REGION=layer, OUTPUT=str(tmp_path / "r.tif"))
+    result = run_rx(INPUT=str(scene), ENHANCE=False, BANDS="1-30", REGION=layer, OUTPUT=str(tmp_path / "r.tif"))
 
     mask = write_mask(tmp_path / "mask.tif", scene, inside)
     ferd_engine.detect_raster(str(scene), str(tmp_path / "m.tif"), enhance=False, bands="1-30", mask=str(mask))
@@ -277,7 +259,7 @@ def test_region_and_mask_hold_together(provider, scene, tmp_path, read_raster, r
     half = np.ones((31, 24))
     half[:, :9] = 0
 
-    result = run(
+    result = run_rx(
         INPUT=str(scene), ENHANCE=False, BANDS="1-30", REGION=layer, OUTPUT=str(tmp_path / "r.tif"),
         MASK=str(write_mask(tmp_path / "mask.tif", scene, half)),
     )  # fmt: skip
@@ -295,8 +277,8 @@ def test_statistics_from_a_background_of_polygons_or_a_raster(provider, scene, t
     raster = write_mask(tmp_path / "b.tif", scene, inside)
     given = {"INPUT": str(scene), "ENHANCE": False, "BANDS": "1-30"}
 
-    polygons = run(**given, BACKGROUND=layer, OUTPUT=str(tmp_path / "p.tif"))
-    by_raster = run(**given, BACKGROUND=str(raster), OUTPUT=str(tmp_path / "r.tif"))
+    polygons = run_rx(**given, BACKGROUND=layer, OUTPUT=str(tmp_path / "p.tif"))
+    by_raster = run_rx(**given, BACKGROUND=str(raster), OUTPUT=str(tmp_path / "r.tif"))
     ferd_engine.detect_raster(str(scene), str(tmp_path / "e.tif"), enhance=False, bands="1-30", background=str(raster))
 
     expected = read_raster(tmp_path / "e.tif")
@@ -310,7 +292,7 @@ def test_a_region_elsewhere_is_refused(provider, scene, tmp_path, region_layer):
 
     layer = region_layer((465000, 5912000, 465300, 5912300))
     with pytest.raises(QgsProcessingException, match="my region"):
-        run(INPUT=str(scene), ENHANCE=False, REGION=layer, OUTPUT=str(tmp_path / "r.tif"))
+        run_rx(INPUT=str(scene), ENHANCE=False, REGION=layer, OUTPUT=str(tmp_path / "r.tif"))
     assert not (tmp_path / "r.tif").exists()
 
 

@@ -16,32 +16,13 @@ from ferd_engine.evaluate import evaluate_files
 from ferd_engine.fen.bundle import Model, save_model
 from ferd_engine.fen.network import Architecture, untrained_weights
 
+from .running import refusal, run
+
 pytestmark = pytest.mark.qgis
 
 EVALUATE = "ferd:evaluatescores"
 IMPORT = "ferd:importmodel"
 ARCHITECTURE = Architecture(n_bands=12, bottlenecks=1, entry=8, inner=6, outer=10, hidden=9)
-
-
-def run(algorithm, feedback=None, **parameters):
-    import processing
-
-    return processing.run(algorithm, parameters, feedback=feedback)
-
-
-def refusal(provider, name, **parameters) -> str:
-    from qgis.core import QgsProcessingContext
-
-    fits, reason = provider.algorithm(name).checkParameterValues(parameters, QgsProcessingContext())
-    assert not fits
-    assert "\n" not in reason.strip()
-    return reason
-
-
-@pytest.fixture
-def scores(scene, tmp_path):
-    ferd_engine.detect_raster(str(scene), str(tmp_path / "scores.tif"), enhance=False)
-    return tmp_path / "scores.tif"
 
 
 @pytest.fixture

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from osgeo import ogr
 
 import ferd_engine
 from ferd_engine.threshold_raster import threshold_raster
 
+from .running import polygons
+
 pytestmark = pytest.mark.qgis
 
 MODEL = "ferd:scenetopolygons"
-
-
-def objects(path) -> list[dict]:
-    dataset = ogr.Open(str(path))
-    return [{**f.items(), "wkt": f.geometry().ExportToWkt()} for f in dataset.GetLayer(0)]
 
 
 @pytest.fixture
@@ -77,8 +73,8 @@ def test_a_run_is_that_of_the_three_steps(provider, scene, tmp_path, read_raster
     )  # fmt: skip
 
     np.testing.assert_array_equal(read_raster(result["detect:SCORES"]), read_raster(expected[0]))
-    assert objects(result["threshold:POLYGONS"]) == objects(expected[1])
-    assert len(objects(expected[1])) > 0
+    assert polygons(result["threshold:POLYGONS"]) == polygons(expected[1])
+    assert len(polygons(expected[1])) > 0
 
 
 @pytest.mark.parametrize(

@@ -6,21 +6,11 @@ import time
 
 import pytest
 
+from .running import rx_refusal
+
 pytestmark = pytest.mark.qgis
 
 RX = "ferd:rxanomalydetection"
-
-
-def refusal(provider, **parameters) -> str:
-    """Return what the dialog says before the run; it must be a refusal of one sentence."""
-    from qgis.core import QgsProcessingContext
-
-    fits, reason = provider.algorithm("rxanomalydetection").checkParameterValues(
-        {"OUTPUT": "TEMPORARY_OUTPUT", **parameters}, QgsProcessingContext()
-    )
-    assert not fits
-    assert "\n" not in reason.strip()
-    return reason
 
 
 def failure(provider, feedback, **parameters) -> str:
@@ -103,39 +93,39 @@ def test_a_layer_of_a_web_service_is_refused(provider, qgis_app):
     )
     assert layer.isValid()
 
-    assert "streets" in refusal(provider, INPUT=layer)
-    assert "wms" in refusal(provider, INPUT=layer)
+    assert "streets" in rx_refusal(provider, INPUT=layer)
+    assert "wms" in rx_refusal(provider, INPUT=layer)
 
 
 def test_a_missing_raster_is_refused(provider, tmp_path):
-    assert refusal(provider, INPUT=str(tmp_path / "missing.tif"))
+    assert rx_refusal(provider, INPUT=str(tmp_path / "missing.tif"))
 
 
 @pytest.mark.parametrize("bands", ["0", "3-1", "5,x", "1-111"])
 def test_an_unusable_band_list_is_refused(provider, scene, bands):
-    assert bands in refusal(provider, INPUT=str(scene), BANDS=bands)
+    assert bands in rx_refusal(provider, INPUT=str(scene), BANDS=bands)
 
 
 def test_an_option_of_another_detector_is_refused(provider, scene):
-    assert "block" in refusal(provider, INPUT=str(scene), DETECTOR="grx", BLOCK=9)
+    assert "block" in rx_refusal(provider, INPUT=str(scene), DETECTOR="grx", BLOCK=9)
 
 
 def test_a_model_without_enhancement_is_refused(provider, scene):
-    assert "fen-50" in refusal(provider, INPUT=str(scene), ENHANCE=False, MODEL="fen-50")
+    assert "fen-50" in rx_refusal(provider, INPUT=str(scene), ENHANCE=False, MODEL="fen-50")
 
 
 def test_unknown_choices_are_refused(provider, scene):
     for name in ("DETECTOR", "BAND_SELECTION", "SCALING"):
-        assert name in refusal(provider, INPUT=str(scene), **{name: "other"})
+        assert name in rx_refusal(provider, INPUT=str(scene), **{name: "other"})
 
 
 def test_an_unknown_model_is_refused(provider, scene):
-    assert "fen-7000" in refusal(provider, INPUT=str(scene), MODEL="fen-7000")
+    assert "fen-7000" in rx_refusal(provider, INPUT=str(scene), MODEL="fen-7000")
 
 
 def test_too_few_bands_are_refused(provider, make_scene, scene):
-    assert "50" in refusal(provider, INPUT=str(make_scene("few.tif", n_bands=8)))
-    assert "50" in refusal(provider, INPUT=str(scene), BANDS="1-49")
+    assert "50" in rx_refusal(provider, INPUT=str(make_scene("few.tif", n_bands=8)))
+    assert "50" in rx_refusal(provider, INPUT=str(scene), BANDS="1-49")
 
 
 def test_too_few_bands_are_one_sentence_in_a_run(provider, make_scene, feedback, tmp_path):

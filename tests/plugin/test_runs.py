@@ -10,16 +10,12 @@ from osgeo import gdal
 
 import ferd_engine
 
+from .running import run
+
 pytestmark = pytest.mark.qgis
 
 RX = "ferd:rxanomalydetection"
 FEN = "ferd:fenenhance"
-
-
-def run(algorithm, feedback=None, **parameters):
-    import processing
-
-    return processing.run(algorithm, parameters, feedback=feedback)
 
 
 @pytest.mark.parametrize("detector", ["grx", "slrx"])

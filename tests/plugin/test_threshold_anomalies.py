@@ -6,18 +6,11 @@ import numpy as np
 import pytest
 from osgeo import gdal, ogr
 
-import ferd_engine
 from ferd_engine.threshold_raster import threshold_raster
 
 pytestmark = pytest.mark.qgis
 
 THRESHOLD = "ferd:thresholdanomalies"
-
-
-@pytest.fixture
-def scores(scene, tmp_path):
-    ferd_engine.detect_raster(str(scene), str(tmp_path / "scores.tif"), enhance=False)
-    return tmp_path / "scores.tif"
 
 
 def run(feedback=None, **parameters):
