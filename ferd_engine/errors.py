@@ -56,3 +56,14 @@ class Cancelled(FerdError):
     """The user asked the run to stop; nothing was left behind."""
 
     exit_code = EXIT_INTERRUPTED
+
+
+def unforeseen(error: Exception, advice: str) -> str:
+    """Return a sentence for an error that nobody raised on purpose; `advice` says what to do, without a full stop.
+
+    For the borders of programs, where every error must become a sentence.
+    """
+    what = " ".join(str(error).split())[:300].rstrip(".") or "no reason given"
+    if isinstance(error, MemoryError) or "can't start new thread" in what:
+        return "Memory ran out: give a smaller --memory, or close other programs."
+    return f"The run stopped ({type(error).__name__}: {what}), and no output is left half written; {advice}."

@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any, Callable, TextIO
 
 from ._version import __version__
-from .errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, Cancelled, FerdError, UsageError
+from .errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, Cancelled, FerdError, UsageError, unforeseen
 
 # Module, function, and whether it takes a progress.
 TASKS = {
@@ -73,15 +73,11 @@ def _do(events: _Events, arguments: Sequence[str]) -> int:
     except FerdError as error:
         events.send("error", kind=type(error).__name__, message=str(error))
         return error.exit_code
-    except MemoryError:
-        message = "Memory ran out: give a smaller memory budget, or close other programs."
-        events.send("error", kind="MemoryError", message=message)
-        return EXIT_FAILED
     # The border of the process: a fault must reach the parent as a sentence, and its trace the log.
     except Exception as error:  # noqa: BLE001
         traceback.print_exc()
-        what = " ".join(str(error).split())[:300]
-        events.send("error", kind=type(error).__name__, message=f"{type(error).__name__}: {what or 'no reason given'}")
+        message = unforeseen(error, "report this, with the log")
+        events.send("error", kind=type(error).__name__, message=message)
         return EXIT_FAILED
     events.send("result", result=result)
     return EXIT_DONE

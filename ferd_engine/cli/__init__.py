@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Callable
 
-from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, FerdError
+from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, FerdError, unforeseen
 from ..threads import THREAD_VARIABLES
 from .parser import build_parser
 
-_NO_MEMORY = "Memory ran out: give a smaller --memory, fewer --threads, or close other programs."
+_ADVICE = "run it again with the variable FERD_TRACEBACK set to 1, and report what it prints"
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -43,25 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of stdout has gone, as `ferd models list | head` does: no more output, and no complaint at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
-    except MemoryError:
-        print(f"ferd: {_NO_MEMORY}", file=sys.stderr)
-        return EXIT_FAILED
     # The border of the program: what nobody foresaw is a sentence too.
     except Exception as error:  # noqa: BLE001
         if os.environ.get("FERD_TRACEBACK"):
             traceback.print_exc()
-        print(f"ferd: {_unforeseen(error)}", file=sys.stderr)
+        print(f"ferd: {unforeseen(error, _ADVICE)}", file=sys.stderr)
         return EXIT_FAILED
-
-
-def _unforeseen(error: Exception) -> str:
-    what = " ".join(str(error).split())[:300].rstrip(".") or "no reason given"
-    if "can't start new thread" in what:
-        return _NO_MEMORY
-    return (
-        f"The run stopped ({type(error).__name__}: {what}), and no output is left half written; run it again with the "
-        "variable FERD_TRACEBACK set to 1, and report what it prints."
-    )
 
 
 def _set_threads(threads: int | None) -> None:

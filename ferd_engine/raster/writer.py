@@ -68,6 +68,9 @@ class RasterWriter:
                 self._dataset: Any = gdal.GetDriverByName(driver).Create(
                     str(self._path), spec.n_cols, spec.n_rows, len(spec.bands), kind, creation
                 )
+                # Without a word, GDAL's ENVI driver has none where its header cannot be written.
+                if self._dataset is None:
+                    raise _write_error(self._path, gdal.GetLastErrorMsg() or "its file could not be made")
                 self._describe(envi=driver == "ENVI")
             except RuntimeError as error:
                 raise _write_error(self._path, error) from error
@@ -101,8 +104,8 @@ class RasterWriter:
             raise _write_error(self._path, failures[0])
         if self._spec.cog:
             make_cog(self._path, is_mask=self._spec.is_mask)
-        files = sorted(self._path.parent.iterdir(), key=lambda file: file == self._path)
         try:
+            files = sorted(self._path.parent.iterdir(), key=lambda file: file == self._path)
             for file in files:
                 if file.suffix == ".hdr":
                     # GDAL describes an ENVI file by its path, which is one in the scratch folder.

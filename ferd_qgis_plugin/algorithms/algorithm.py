@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from qgis.core import QgsProcessingAlgorithm, QgsProcessingContext, QgsProcessingParameterDefinition
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingParameterDefinition,
+)
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
 
 from ..engine import engine, missing_packages
 from ..help.page import HELP_URL, AlgorithmHelp
 from ..paths import icon_path
+from ..runtime.jobs import WorkerError
+from ..source import UnusableLayerError
 from ..styles import About
 from ..wording import in_dialog_words
 from .parameters import with_gdal_names
@@ -35,6 +44,23 @@ class FerdAlgorithm(QgsProcessingAlgorithm):
         """Return a sentence of the engine, or an error's, with this dialog's words for the options in it."""
         labels = {definition.name(): definition.description() for definition in self.parameterDefinitions()}
         return in_dialog_words(str(sentence), labels)
+
+    @contextmanager
+    def sentences(self, *kinds: type[Exception]) -> Iterator[None]:
+        """Let every error of the block reach QGIS as one sentence, its cause kept; the engine's cancel passes through.
+
+        kinds : errors beside the engine's and the plugin's own whose text is a sentence for the user.
+        """
+        errors = engine("errors")
+        try:
+            yield
+        except (errors.Cancelled, QgsProcessingException):
+            raise
+        except (UnusableLayerError, WorkerError, errors.FerdError, *kinds) as error:
+            raise QgsProcessingException(self.in_own_words(error)) from error
+        # The border to QGIS: what nobody foresaw would be a traceback there.
+        except Exception as error:
+            raise QgsProcessingException(self.in_own_words(errors.unforeseen(error, "report this"))) from error
 
     def about(self, output: str, facts: list[str]) -> About:
         """Return what the layer of an output will say of itself: its help text, and what the run settled."""

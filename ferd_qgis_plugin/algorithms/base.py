@@ -22,7 +22,6 @@ from ..feedback import push_report
 from ..layer_edits import has_lost_nodata
 from ..regions import region_mask, to_raster
 from ..runtime.interpreter import Interpreter
-from ..runtime.jobs import WorkerError
 from ..runtime.runs import choose_python, run_engine
 from ..source import UnusableLayerError, gdal_path, gdal_source
 from . import parameters as p
@@ -64,10 +63,8 @@ class EngineAlgorithm(FerdAlgorithm):
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
         # Layers belong to the main thread, and this still runs there.
-        try:
+        with self.sentences():
             layer = self._read_parameters(parameters, context)
-        except (UnusableLayerError, engine("errors").FerdError) as error:
-            raise QgsProcessingException(self.in_own_words(error)) from error
         if has_lost_nodata(layer):
             feedback.pushWarning(
                 translate(
@@ -87,19 +84,19 @@ class EngineAlgorithm(FerdAlgorithm):
                 raise QgsProcessingException(
                     translate("FERD", "The output {path} is the input itself: choose another name.").format(path=output)
                 )
-        errors = engine("errors")
         try:
-            options = replace(
-                self._options,
-                **self.run_changes(parameters, context, feedback),
-                **{option: outputs.get(name) for name, option in self.EXTRA_OUTPUTS.items()},
-            )
-            report = run_engine(self.ENGINE_FUNCTION, self._source, outputs[p.OUTPUT], options, self._python, feedback)
-        except errors.Cancelled:
+            with self.sentences():
+                options = replace(
+                    self._options,
+                    **self.run_changes(parameters, context, feedback),
+                    **{option: outputs.get(name) for name, option in self.EXTRA_OUTPUTS.items()},
+                )
+                report = run_engine(
+                    self.ENGINE_FUNCTION, self._source, outputs[p.OUTPUT], options, self._python, feedback
+                )
+        except engine("errors").Cancelled:
             feedback.pushInfo(translate("FERD", "Cancelled; nothing was written."))
             return {}
-        except (UnusableLayerError, WorkerError, errors.FerdError) as error:
-            raise QgsProcessingException(self.in_own_words(error)) from error
         push_report(report, feedback, self.in_own_words)
         self.style_outputs(outputs, report.lines(), context)
         return outputs

@@ -6,7 +6,6 @@ from typing import Any
 
 from qgis.core import (
     QgsProcessingContext,
-    QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingParameterDefinition,
@@ -88,30 +87,27 @@ class EvaluateScores(FerdAlgorithm):
     def prepareAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
-        try:
+        with self.sentences():
             self._read_parameters(parameters, context)
-        except UnusableLayerError as error:
-            raise QgsProcessingException(str(error)) from error
         return True
 
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
-        errors, progress = engine("errors"), FeedbackProgress(feedback)
+        progress = FeedbackProgress(feedback)
         try:
-            truth = self._truth or self._polygons_as_raster(parameters, context, feedback)
-            report = self.parameterAsFileOutput(parameters, REPORT, context)
-            if report:
-                # Processing asks before it overwrites a file.
-                evaluation = engine("evaluate").evaluate_with_report(
-                    self._scores, truth, report, overwrite=True, progress=progress
-                )
-            else:
-                evaluation = engine("evaluate").evaluate_files(self._scores, truth, progress=progress)
-        except errors.Cancelled:
+            with self.sentences():
+                truth = self._truth or self._polygons_as_raster(parameters, context, feedback)
+                report = self.parameterAsFileOutput(parameters, REPORT, context)
+                if report:
+                    # Processing asks before it overwrites a file.
+                    evaluation = engine("evaluate").evaluate_with_report(
+                        self._scores, truth, report, overwrite=True, progress=progress
+                    )
+                else:
+                    evaluation = engine("evaluate").evaluate_files(self._scores, truth, progress=progress)
+        except engine("errors").Cancelled:
             return {}
-        except (UnusableLayerError, errors.FerdError) as error:
-            raise QgsProcessingException(self.in_own_words(error)) from error
         for name, text in evaluation.lines():
             feedback.pushInfo(f"{name}: {text}")
         numbers = {name: getattr(evaluation, key) for name, key in NUMBERS.items()}

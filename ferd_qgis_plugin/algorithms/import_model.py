@@ -7,7 +7,6 @@ from typing import Any
 
 from qgis.core import (
     QgsProcessingContext,
-    QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingOutputFolder,
     QgsProcessingOutputNumber,
@@ -24,7 +23,7 @@ from ..engine import engine
 from ..help.import_model import import_help
 from ..help.page import AlgorithmHelp
 from ..runtime.interpreter import worker_python
-from ..runtime.jobs import WorkerError, run_job
+from ..runtime.jobs import run_job
 from .algorithm import FerdAlgorithm
 from .parameters import as_advanced
 
@@ -81,19 +80,17 @@ class ImportModel(FerdAlgorithm):
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
-        errors = engine("errors")
         try:
-            arguments = self._arguments(parameters, context)
-            if self._needs_worker(parameters, context):
-                result = run_job(worker_python(), "import_model", arguments, feedback)
-            else:
-                model = engine("fen.importers").import_model(**arguments)
-                result = {"name": model.name, "n_bands": model.n_bands, "folder": str(model.folder)}
-        except errors.Cancelled:
+            with self.sentences(ValueError):
+                arguments = self._arguments(parameters, context)
+                if self._needs_worker(parameters, context):
+                    result = run_job(worker_python(), "import_model", arguments, feedback)
+                else:
+                    model = engine("fen.importers").import_model(**arguments)
+                    result = {"name": model.name, "n_bands": model.n_bands, "folder": str(model.folder)}
+        except engine("errors").Cancelled:
             feedback.pushInfo(translate("FERD", "Cancelled; nothing was installed."))
             return {}
-        except (ValueError, WorkerError, errors.FerdError) as error:
-            raise QgsProcessingException(self.in_own_words(error)) from error
         feedback.pushInfo(
             translate("FERD", "The model {name} for {count} bands is now in {folder}.").format(
                 name=result["name"], count=result["n_bands"], folder=result["folder"]

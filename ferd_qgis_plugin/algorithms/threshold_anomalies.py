@@ -6,7 +6,6 @@ from typing import Any
 
 from qgis.core import (
     QgsProcessingContext,
-    QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingParameterDefinition,
@@ -76,26 +75,22 @@ class ThresholdAnomalies(FerdAlgorithm):
     def prepareAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
-        try:
+        with self.sentences():
             self._read_parameters(parameters, context)
-        except (UnusableLayerError, engine("errors").FerdError) as error:
-            raise QgsProcessingException(self.in_own_words(error)) from error
         return True
 
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
         outputs = p.output_paths(self, parameters, context, d.OUTPUT_OPTIONS)
-        errors = engine("errors")
         options = {**self._options, **{option: outputs.get(name) for name, option in d.OUTPUT_OPTIONS.items()}}
         run = engine("threshold_raster").threshold_raster
         try:
-            report = run(self._scores, progress=FeedbackProgress(feedback), overwrite=True, **options)
-        except errors.Cancelled:
+            with self.sentences():
+                report = run(self._scores, progress=FeedbackProgress(feedback), overwrite=True, **options)
+        except engine("errors").Cancelled:
             feedback.pushInfo(translate("FERD", "Cancelled; nothing was written."))
             return {}
-        except errors.FerdError as error:
-            raise QgsProcessingException(self.in_own_words(error)) from error
         push_report(report, feedback, self.in_own_words)
         d.style_outputs(self, outputs, report.lines(), context)
         numbers = {"THRESHOLD_SCORE": report.threshold, "N_ANOMALIES": report.n_anomalies}

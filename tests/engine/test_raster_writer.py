@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from osgeo import gdal, osr
 
 from ferd_engine import detect_raster, enhance_raster
 from ferd_engine.bands import BandInfo
-from ferd_engine.errors import OutputError
+from ferd_engine.errors import OutputError, RunError
 from ferd_engine.fen.bundle import Model
 from ferd_engine.raster import Georeference, open_source
 from ferd_engine.raster.writer import RasterSpec, RasterWriter, check_output_name, data_name, file_names
@@ -46,6 +47,30 @@ def test_values_and_nodata(tmp_path: Path, name: str, n_bands: int, shape: tuple
     values[3:9, 100:130] = np.nan
     values[-1, -1, 0] = np.nan
     np.testing.assert_array_equal(read_scores(written(tmp_path / "out", name, values, shape)), values)
+
+
+def opened_writer(folder: Path, name: str) -> RasterWriter:
+    bands = tuple(BandInfo(number) for number in (1, 2))
+    return RasterWriter(name, folder, RasterSpec(5, 4, bands, Georeference()))
+
+
+def test_a_file_that_gdal_does_not_make_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent:
+        def Create(self, *arguments: object) -> None:
+            return None
+
+    monkeypatch.setattr(gdal, "GetDriverByName", lambda name: Silent())
+    gdal.ErrorReset()
+    with pytest.raises(RunError, match=r"Cannot write .*its file could not be made"):
+        opened_writer(tmp_path, "a.bsq")
+
+
+def test_a_folder_that_goes_before_the_end(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    writer = opened_writer(tmp_path / "out", "a.tif")
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(RunError, match="Cannot write"):
+        writer.finish()
 
 
 def test_names() -> None:

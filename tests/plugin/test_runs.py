@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,25 @@ def test_scores_are_the_engines_to_the_last_bit(provider, scene, tmp_path, read_
     assert np.isnan(scores[0, 3, 4:6]).all()
     assert np.isnan(scores).sum() == 2
     assert np.nanstd(scores) > 0
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (TypeError("a thing of the wrong kind"), "The run stopped (TypeError: a thing of the wrong kind)"),
+        (RuntimeError("can't start new thread"), "Memory ran out: give a smaller 'Memory budget', or"),
+        (MemoryError(), "Memory ran out: give a smaller 'Memory budget', or"),
+    ],
+)
+def test_an_error_that_nobody_foresaw_is_a_sentence(provider, scene, tmp_path, monkeypatch, error, sentence):
+    from qgis.core import QgsProcessingException
+
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(importlib.import_module("ferd_qgis_plugin.ferd_engine"), "detect_raster", fail)
+    with pytest.raises(QgsProcessingException, match=re.escape(sentence)):
+        run(RX, INPUT=str(scene), OUTPUT=str(tmp_path / "scores.tif"))
 
 
 def test_enhanced_bands_are_the_engines_to_the_last_bit(provider, scene, tmp_path, read_raster):
