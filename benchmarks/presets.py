@@ -52,7 +52,7 @@ def implanted(scenes: list[Scene]) -> list[Case]:
         random = np.random.default_rng([_SEED, index, count])
         values, truth = implant(scene.values, random, others, n_targets=count)
         if truth.any():
-            cases.append(Case(f"{scene.name}, {count} targets", values, truth))
+            cases.append(Case(f"{scene.name}, {count} targets", scene.name, values, truth))
     return cases
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ferd_engine.cli.progress_bar import ProgressBar, stopping_on_signals
-from ferd_engine.errors import EXIT_DONE, EXIT_INTERRUPTED, Cancelled, FerdError
+from ferd_engine.errors import EXIT_DONE, EXIT_INTERRUPTED, Cancelled, FerdError, OutputError, UsageError
 from ferd_engine.fen.bundle import save_model
 from ferd_engine.fen.store import find_model
 
@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except Cancelled:
-        print("training: stopped; the same command goes on after the last whole epoch.", file=sys.stderr)
+        print(
+            "training: stopped; without --fresh the same command goes on after the last whole epoch.", file=sys.stderr
+        )
         return EXIT_INTERRUPTED
     except FerdError as error:
         print(f"training: {error}", file=sys.stderr)
@@ -99,7 +101,10 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _diagnose(options: argparse.Namespace) -> None:
-    (scene,) = load_scenes((SceneConfig(path=options.scene),))
+    scenes = load_scenes((SceneConfig(path=options.scene),))
+    if len(scenes) > 1:
+        raise UsageError(f"There are {len(scenes)} scenes in the folder {options.scene}: name one of its files.")
+    scene = scenes[0]
     found = diagnose(scene, options.model, options.detector, options.draws)
     print(
         f"Implanted targets in {scene.name}: AUC {found.plain:.4f} without FEN, {found.enhanced:.4f} with it "
@@ -158,7 +163,10 @@ def _compare(table: Table, names: list[str]) -> None:
 def _write(path: Path | None, table: Table) -> None:
     if path is not None:
         values = {scene: {name: asdict(result) for name, result in row.items()} for scene, row in table.items()}
-        path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        try:
+            path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"Cannot write the results to {path} ({error.strerror}): choose another file.") from error
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 import ferd_engine
 from ferd_engine.evaluate import evaluate_scores
 
+from .config import at_least
 from .scenes import Scene
 from .selection import implanted_cases
 
@@ -24,11 +25,16 @@ class Diagnosis:
 
     @property
     def gain(self) -> float:
+        """What FEN adds to the mean AUC."""
         return self.enhanced - self.plain
 
 
 def diagnose(scene: Scene, model: str | None, detector: str = "grx", draws: int = 8) -> Diagnosis:
-    """Return what targets implanted into the scene say of a model (None: the default one)."""
+    """Return what `draws` sets of targets, implanted into the scene, say of a model (None: the engine's default).
+
+    Raises `UsageError` for less than one draw, `InputError` where no pixel of the scene is valid in all bands.
+    """
+    at_least("The number of draws", draws, 1)
     plain: list[float] = []
     enhanced: list[float] = []
     for case in implanted_cases([scene], draws):

@@ -51,6 +51,7 @@ class Outcome:
 
     @property
     def mean(self) -> float:
+        """The mean over the scenes that the model can take."""
         return float(np.nanmean(list(self.by_scene.values())))
 
 
@@ -58,20 +59,26 @@ def load_recipes(path: Path) -> tuple[dict[str, Config], tuple[int, ...]]:
     """Return each recipe's configuration, and the seeds; `UsageError` names what is wrong in the file."""
     table = read_table(path)
     unknown = sorted(set(table) - {"base", "seeds", "recipes"})
-    if unknown or "base" not in table:
-        raise UsageError(f"The recipes {path} need base, seeds and recipes, and nothing else: correct {unknown}.")
+    if unknown:
+        raise UsageError(f"The recipes {path} have the unknown key {unknown[0]}: known are base, seeds and recipes.")
+    if "base" not in table:
+        raise UsageError(f"The recipes {path} name no base: add the configuration that all of them begin with.")
     base = path.parent / str(table["base"])
     recipes = table.get("recipes", {})
     seeds = table.get("seeds", [0])
-    if not isinstance(recipes, dict) or not recipes or not isinstance(seeds, list) or not seeds:
-        raise UsageError(f"The recipes {path} need a table recipes and a list of seeds: add them.")
+    if not isinstance(recipes, dict) or not all(isinstance(changes, dict) for changes in recipes.values()):
+        raise UsageError(f"Each recipe in {path} must be a table of its own, such as [recipes.wide]: correct it.")
+    if not recipes:
+        raise UsageError(f"There is no recipe in {path}: add at least one table, such as [recipes.wide].")
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
+        raise UsageError(f"The seeds in {path} are {seeds!r}: give a list of one whole number or more.")
     configs = {}
     for name, changes in recipes.items():
         # What a recipe changes is relative to the base, as the paths in it are.
         config = config_of(_merged(read_table(base), changes), base.parent)
         output = Path(config.output).parent / "explore" / path.stem / name
         configs[name] = replace(config, output=str(output), training=replace(config.training, selection="last"))
-    return configs, tuple(int(seed) for seed in seeds)
+    return configs, tuple(seeds)
 
 
 def explore(path: Path, only: list[str]) -> list[Outcome]:

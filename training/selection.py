@@ -53,7 +53,11 @@ def held_out_cases(config: Config) -> list[Case]:
 
 
 def implanted_cases(scenes: list[Scene], variants: int = _VARIANTS) -> list[Case]:
-    """Return each scene with `variants` draws of targets, half of them pieces of the other scenes."""
+    """Return each scene with `variants` draws of targets, half of them pieces of the other scenes.
+
+    Raises `InputError` where a scene has no pixel that is valid in all bands.
+    """
+    _check_valid_pixels(scenes)
     donors = [donor(scene.values) for scene in scenes]
     cases = []
     for index, scene in enumerate(scenes):
@@ -65,7 +69,8 @@ def implanted_cases(scenes: list[Scene], variants: int = _VARIANTS) -> list[Case
 
 
 def cases_with_things(scenes: list[Scene], variants: int = _VARIANTS) -> list[Case]:
-    """Return each scene with `variants` draws of man-made things, see `training.things`."""
+    """Return each scene with `variants` draws of man-made things (`training.things`); raises as `implanted_cases`."""
+    _check_valid_pixels(scenes)
     cases = []
     for index, scene in enumerate(scenes):
         for variant in range(variants):
@@ -74,9 +79,15 @@ def cases_with_things(scenes: list[Scene], variants: int = _VARIANTS) -> list[Ca
     return cases
 
 
+def _check_valid_pixels(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        if not np.isfinite(scene.values).all(axis=2).any():
+            raise InputError(f"The scene {scene.name} has no pixel that is valid in all bands: leave it out.")
+
+
 def _labelled(scene: Scene) -> Case:
     if scene.truth is None:
-        raise InputError(f"The scene {scene.name} has no truth to select by.")
+        raise InputError(f"The scene {scene.name} has no truth to select by: leave it out.")
     return Case(scene.name, scene.name, scene.values, scene.truth)
 
 

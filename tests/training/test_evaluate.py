@@ -162,6 +162,11 @@ def test_scenes_take_the_largest_model_that_fits(tmp_path, capsys):
     assert "| mean of 2 |" in printed
     assert "| - |" in printed
     assert f"{models} + GRX against" in printed
+    arguments[-3:] = ["0", "--json", str(tmp_path / "absent" / "out.json")]
+    assert main(["evaluate", "scenes", *arguments]) != 0
+    told = capsys.readouterr()
+    assert "| mean of 2 |" in told.out
+    assert "Cannot write the results to" in told.err
 
 
 @pytest.mark.parametrize(

@@ -104,10 +104,12 @@ def test_scores_are_means_over_the_draws_of_a_scene():
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("seeds = [1]\n[recipes.a]\n", "base"),
-        ('base = "base.toml"\n', "recipes"),
+        ("seeds = [1]\n[recipes.a]\n", "name no base"),
+        ('base = "base.toml"\n', "no recipe in"),
+        ('base = "base.toml"\n[recipes]\na = 3\n', "must be a table"),
+        ('base = "base.toml"\nseeds = ["one"]\n[recipes.a]\n', "whole number"),
         ('base = "base.toml"\nseeds = []\n[recipes.a]\n', "seeds"),
-        ('base = "base.toml"\nseed = 1\n[recipes.a]\n', "seed"),
+        ('base = "base.toml"\nseed = 1\n[recipes.a]\n', "unknown key seed:"),
         ('base = "base.toml"\n[recipes.a]\nnetwork = { widht = 3 }\n', r"network\.widht"),
         ('base = "absent.toml"\n[recipes.a]\n', "absent"),
     ],

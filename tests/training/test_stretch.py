@@ -66,3 +66,23 @@ def test_diagnose_prints_what_the_engine_scores(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith("Implanted targets in cube.npy: AUC ")
     assert "of 2 draws" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("scenes", (), "There are 2 scenes in the folder"),
+        ("halves.npy", (), "The scene halves.npy has no pixel that is valid in all bands"),
+        ("scenes/a.npy", ("--draws", "0"), "The number of draws is 0"),
+    ],
+)
+def test_what_cannot_be_diagnosed_is_named(tmp_path, capsys, name, options, message):
+    cube = np.random.default_rng(0).random((20, 18, 9), dtype=np.float32)
+    (tmp_path / "scenes").mkdir()
+    for scene in "ab":
+        np.save(tmp_path / "scenes" / f"{scene}.npy", cube)
+    # No band is wholly invalid, and yet each pixel is so in one of the two.
+    cube[:, :9, 0] = cube[:, 9:, 1] = np.nan
+    np.save(tmp_path / "halves.npy", cube)
+    assert main(["diagnose", str(tmp_path / name), *options]) == 2
+    assert message in capsys.readouterr().err

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.presets import TARGETS, implanted
 from ferd_engine.errors import UsageError
 from ferd_engine.fen.network import Architecture, untrained_weights
 from ferd_engine.sample import spectra
@@ -15,6 +16,7 @@ from training.implant import row_of_things
 from training.mean_weights import MeanWeights
 from training.networks.fen import Fen
 from training.objectives import with_gain
+from training.scenes import Scene
 from training.things import materials, with_things
 
 
@@ -35,6 +37,14 @@ def test_things_are_where_the_truth_says():
         assert not truth[:, :3].any()
     again, _ = with_things(cube, np.random.default_rng(9))
     assert np.array_equal(changed, again, equal_nan=True)
+
+
+def test_presets_are_chosen_on_scenes_with_many_and_with_few_targets():
+    cases = implanted([Scene("a", scene(3), (), ""), Scene("b", scene(4), (), "")])
+    assert [(case.name, case.scene) for case in cases] == [
+        (f"{name}, {count} targets", name) for name in "ab" for count in TARGETS
+    ]
+    assert all(case.values.shape[:2] == case.truth.shape and case.truth.any() for case in cases)
 
 
 def test_things_follow_the_scene_in_any_unit():
