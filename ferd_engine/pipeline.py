@@ -29,17 +29,6 @@ from .scan import Pass, Scan, scan
 from .statistics import Moments
 from .windows import Window
 
-__all__ = [
-    "Outcome",
-    "Plan",
-    "make_plan",
-    "open_enhancer",
-    "run_detection",
-    "run_enhancement",
-    "scan_raw",
-    "store_enhanced",
-]
-
 # Where each pass ends, roughly, as a part of the whole run: the time left that a progress bar shows follows from these.
 _SCAN_PART = 0.1
 _SCORE_PART = 0.9

@@ -6,7 +6,6 @@ from pathlib import Path
 
 PLUGIN_FOLDER = Path(__file__).parent
 
-
 # The models that the plugin brings, by the name in their id, which is public and stays.
 MODELS = {"scenetopolygons": PLUGIN_FOLDER / "models" / "scene_to_polygons.model3"}
 

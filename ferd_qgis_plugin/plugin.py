@@ -27,7 +27,7 @@ class FerdPlugin:
 
     def initProcessing(self) -> None:
         """Register the provider; `qgis_process` calls this alone."""
-        # Before anything has a text.
+        # First, since texts are translated when they are made.
         self._translator = install_translation()
         self._provider = FerdProvider()
         QgsApplication.processingRegistry().addProvider(self._provider)

@@ -39,8 +39,8 @@ class FerdProvider(QgsProcessingProvider):
     def loadAlgorithms(self) -> None:
         for algorithm in (FenEnhance, RxAnomalyDetection, ThresholdAnomalies, EvaluateScores, ImportModel):
             self.addAlgorithm(algorithm())
-        # A model looks for the algorithms of its steps when it is loaded. They are registered with their provider, so
-        # that models come when the algorithms are loaded again.
+        # A model looks for the algorithms of its steps when it is loaded, and they are in the registry only once their
+        # provider is: models are added when the plugin has the algorithms loaded again.
         if QgsApplication.processingRegistry().providerById(self.id()) is None:
             return
         for name, path in MODELS.items():

@@ -84,7 +84,7 @@ def _outlines(
     """Return a dataset in memory with the polygons in the raster's projection."""
     from osgeo import ogr
 
-    # From GDAL 3.11 on the driver for rasters in memory takes vectors too, and the other one goes.
+    # From GDAL 3.11 on MEM, the driver for rasters, takes vectors too, and Memory is on its way out.
     driver = ogr.GetDriverByName("Memory") or ogr.GetDriverByName("MEM")
     dataset = driver.CreateDataSource("region")
     layer = dataset.CreateLayer("region", reference, ogr.wkbUnknown)
@@ -109,18 +109,17 @@ def _outlines(
 
 
 def _both(region_path: str, mask_path: str) -> str:
-    """Return a mask of the pixels that lie in the region and are not masked; as the engine reads masks."""
+    """Return a mask of the pixels that lie in the region and are not masked, by the engine's reading of masks."""
     from osgeo import gdal
 
-    raster, windows = engine("raster"), engine("windows")
     path = str(QgsProcessingUtils.generateTempFilename("mask.tif"))
-    source = engine("raster.masked_source").with_mask(raster.open_source(region_path), raster.open_source(mask_path))
+    source = engine("raster").open_masked(region_path, None, mask_path)
     try:
         target = gdal.GetDriverByName("GTiff").Create(path, source.n_cols, source.n_rows, 1, gdal.GDT_Byte, _OPTIONS)
         target.SetGeoTransform(source.georeference.geotransform)
         target.SetProjection(source.georeference.projection)
         rows = max(_WINDOW_PIXELS // source.n_cols, 1)
-        for window in windows.tiles(source.n_rows, source.n_cols, rows, source.n_cols):
+        for window in engine("windows").tiles(source.n_rows, source.n_cols, rows, source.n_cols):
             inside = source.read(window, [1]).values[:, :, 0] == 1
             target.GetRasterBand(1).WriteArray(inside.astype("uint8"), window.col_start, window.row_start)
         target = None

@@ -16,7 +16,7 @@ translate = QCoreApplication.translate
 
 
 class UnusableLayerError(ValueError):
-    """A layer that is no raster file; the message is one sentence for the user."""
+    """A layer, or a choice of layers, that cannot be used; the message is one sentence for the user."""
 
 
 def gdal_source(layer: QgsRasterLayer) -> str:

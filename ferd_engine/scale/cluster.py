@@ -14,12 +14,12 @@ from typing import Any, Callable
 from ..errors import FerdError, RunError
 from ..progress import ProgressSpan
 
-# Windows that are handed out per thread of a worker: one is computed, the others wait so that no worker does.
+# Results under way per thread of a worker: one is computed, the others wait so that the thread never does.
 _PER_THREAD = 4
 _POLL_SECONDS = 0.25
 _RESULT_SECONDS = 15
 _THREADS_SECONDS = 1.0
-# Results that come in one go: they are in memory here until the caller has looked at each.
+# Results that are fetched at once: they stay in memory here until the caller has taken each.
 _AT_ONCE = 16
 
 Graph = dict[str, Any]
@@ -51,7 +51,7 @@ class Cluster:
                 raise RunError(f"The worker {worker} cannot take part ({what}): set it up like this machine.")
 
     def result(self, key: str, poll: Callable[[], None], function: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what one call gives; `poll` is called while it is waited for. For use in several threads at once."""
+        """Return what one call gives; `poll` is called while it waits. Several threads may call this at once."""
         with self._sentences():
             if self._client.status != "running":
                 raise self._lost()
@@ -74,7 +74,7 @@ class Cluster:
                 with self._sentences():
                     submitted = self._fill(under_way, graph_of, submitted, count)
                     values = self._first_done(under_way, partial(progress.step, index / count, message))
-                    # While the caller works on these, the workers shall have more.
+                    # The workers must not run out of work while the caller looks at these.
                     submitted = self._fill(under_way, graph_of, submitted, count)
                 for value in values:
                     progress.step(index / count, message)
@@ -83,6 +83,7 @@ class Cluster:
             progress.step(1.0, message)
         finally:
             if under_way:
+                # The cluster may be gone; the error that led here, or the user's cancel, is the one to tell.
                 with suppress(Exception):
                     self._client.cancel(list(under_way), force=True)
 
@@ -99,12 +100,13 @@ class Cluster:
             tasks, key = graph_of(index)
             graph.update(tasks)
             keys.append(key)
-        # Not `submit`: the scheduler keeps a word on each message for as long as it runs, 240 bytes.
+        # Not `submit`, which sends a message per task: of each, the scheduler keeps a record of 240 bytes as long as it
+        # runs.
         under_way.extend(self._client.get(graph, keys, sync=False, fifo_timeout=0))
         return submitted + len(keys)
 
     def _n_threads_lately(self) -> int:
-        # Asked of the scheduler, which takes as long as a small task.
+        # To ask the scheduler takes as long as a small task, so that it is not asked each time.
         now = time.monotonic()
         if now >= self._threads_until:
             self._threads, self._threads_until = self.n_threads, now + _THREADS_SECONDS
@@ -120,7 +122,7 @@ class Cluster:
         return values
 
     def _await(self, future: Any, poll: Callable[[], None]) -> None:
-        # Its TimeoutError is asyncio's in some versions, the builtin one in others.
+        # dask's TimeoutError is asyncio's in some versions, the builtin one in others.
         from distributed import TimeoutError as LateError
         from distributed import wait
 

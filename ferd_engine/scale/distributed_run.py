@@ -24,8 +24,8 @@ from ..fen.backend import torch_installed
 from ..mosaic import MosaicBackground
 from ..mosaic_passes import mosaic_background
 from ..options import DetectOptions, EnhanceOptions
-from ..pipeline import Outcome, Plan, make_plan, scan_raw
-from ..plan import detector_of
+from ..pipeline import Outcome, scan_raw
+from ..plan import Plan, detector_of, make_plan
 from ..raster import Source, open_masked
 from ..raster.background import open_background
 from ..scan import Wanted
@@ -33,10 +33,10 @@ from ..tally import Tally
 from . import tasks
 from .image_strips import ImageStrips
 from .mosaic_strips import MosaicStrips
-from .passes import Calls, Passes
+from .passes import Calls, Passes, tally_calls
 from .scoring import Scoring, StripScene, place
 from .start import open_cluster, task_options
-from .strips import Rows, absolute, row_step, strip_file, strips
+from .strips import Rows, absolute, strip_file, strips
 from .tasks import Job, with_model
 
 _SCAN_PART = 0.1
@@ -165,9 +165,7 @@ def tally_by(run: Passes, job: Job) -> Callable[[Source, Wanted, RunContext], Ta
     """Return the first pass by strips on workers, for `make_plan`."""
 
     def take(source: Source, wanted: Wanted, context: RunContext) -> Tally:
-        n_read = len(wanted.numbers) + len(wanted.suspects)
-        rows = strips(source.n_rows, 4 * source.n_cols * n_read, step=row_step(source))
-        found: Tally = run.reduced(tasks.tally_strip, Calls(rows, lambda part: (job, wanted, part)), "Reading")
+        found: Tally = run.reduced(tasks.tally_strip, tally_calls(job, source, wanted), "Reading")
         return found
 
     return take

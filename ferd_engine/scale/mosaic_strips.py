@@ -15,8 +15,8 @@ from ..scan import Wanted
 from ..statistics import Moments
 from ..tally import Tally
 from . import tasks
-from .passes import Calls, Passes
-from .strips import absolute, row_step, strips
+from .passes import Calls, Passes, tally_calls
+from .strips import absolute, strips
 from .tasks import Job, with_model
 
 
@@ -30,10 +30,7 @@ class MosaicStrips:
         """Count what is wanted of each."""
 
         def calls(index: int, job: Job, source: Source) -> Calls:
-            what = wanted[index]
-            n_read = len(what.numbers) + len(what.suspects)
-            rows = strips(source.n_rows, 4 * source.n_cols * n_read, step=row_step(source))
-            return Calls(rows, lambda part: (job, what, part))
+            return tally_calls(job, source, wanted[index])
 
         return self._passes.reduced_each(tasks.tally_strip, self._of_all(paths, self._job, calls), "Background")
 

@@ -11,9 +11,12 @@ from uuid import uuid4
 
 from ..context import RunContext
 from ..progress import ProgressSpan
+from ..raster import Source
+from ..scan import Wanted
 from . import tasks
 from .cluster import Cluster, Graph
-from .strips import Rows, Strips
+from .strips import Rows, Strips, row_step, strips
+from .tasks import Job
 
 # Partial results that a worker merges before one of them goes to the client.
 _FAN_IN = 8
@@ -33,6 +36,13 @@ class Calls:
 
 
 AnyCalls = Union[Calls, Sequence[tuple[Any, ...]]]
+
+
+def tally_calls(job: Job, source: Source, wanted: Wanted) -> Calls:
+    """Return the calls of `tasks.tally_strip` that count what is wanted of a raster."""
+    n_read = len(wanted.numbers) + len(wanted.suspects)
+    rows = strips(source.n_rows, 4 * source.n_cols * n_read, step=row_step(source))
+    return Calls(rows, lambda part: (job, wanted, part))
 
 
 def _task(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -88,7 +98,7 @@ class Passes:
             for _ in range(count - 1):
                 total.merge(next(found))
             yield total
-        # Let it come to its end, which the progress waits for.
+        # All results are taken; this lets the generator run on to its end, where it reports the progress 1.
         next(found, None)
 
     def _name(self, function: Callable[..., Any]) -> str:

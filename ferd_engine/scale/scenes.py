@@ -14,7 +14,6 @@ from ..errors import FerdError
 from ..fen.store import find_model
 from ..options import LEAST_MEMORY_BYTES, EnhanceOptions
 from ..progress import Progress
-from ..threads import available_threads
 from .address import parse_scheduler
 from .cluster import Cluster
 from .start import local_cluster, open_cluster, task_options, threads_per_worker
@@ -63,7 +62,7 @@ def shared_cluster(options: EnhanceOptions, n_rasters: int, folder: Path) -> Ite
             yield Share(of_task, of_task)
         return
     # A raster has all threads of its worker, as it would have those of a machine.
-    threads = max((options.threads or available_threads()) // n_local, 1)
+    threads = threads_per_worker(n_local, options.threads)
     memory = max(options.budget_bytes // n_local, LEAST_MEMORY_BYTES)
     task = replace(options, threads=threads, memory=str(memory))
     with (

@@ -109,6 +109,8 @@ def _maps(term: Term) -> Path:
 
 
 class _CoreMaps:
+    """The maps of a strip; what is written beyond its rows is dropped."""
+
     def __init__(self, maps: Maps, down: int, n_rows: int) -> None:
         self._maps, self._down, self._n_rows = maps, down, n_rows
 

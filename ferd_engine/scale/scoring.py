@@ -63,6 +63,7 @@ class Scoring:
             with self._context.part(start, stop):
                 rows, scored = self._scored(component.detector, scenes[component.cube], folder)
                 planes.append(StoredPlane(folder, rows, min(strip.smallest for strip in scored)))
+        # The job of any of the cubes: only the run's scratch folder is taken from it.
         n_cols, job = self._source.n_cols, scenes[component.cube].job
         rows, folder = strips(self._source.n_rows, COMBINED_PIXEL_BYTES * n_cols), self._folder("scores")
         with self._context.part(COMPONENTS_PART, 1.0):

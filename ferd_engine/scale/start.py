@@ -16,14 +16,16 @@ from ..threads import available_threads
 from .address import parse_scheduler
 from .cluster import Cluster
 
-# dask's logs of what became of each task stay short; and while a strip is placed the client's loop may wait, of which
-# dask would complain. Workers shall not look at their stacks a hundred times a second, nor give each freed buffer back
-# to the system, whose fresh pages the next block would pay for: None unsets what dask sets.
 SETTINGS: dict[str, Any] = {
+    # The client's event loop may have to wait while a strip is placed; dask would complain of it.
     "distributed.admin.tick.limit": "1h",
+    # The records of what became of each task stay short.
     "distributed.admin.log-length": 1000,
     "distributed.admin.low-level-log-length": 1000,
+    # Workers do not sample their stacks a hundred times a second.
     "distributed.worker.profile.enabled": False,
+    # None unsets dask's value, by which each freed buffer goes back to the system, and the next block pays for fresh
+    # pages.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
 }
 _CONNECT_SECONDS = 20
@@ -68,13 +70,13 @@ def task_options(options: EnhanceOptions) -> EnhanceOptions:
 
 
 def threads_per_worker(n_local: int, n_threads: int | None) -> int:
-    """Return how many tasks each of the workers of this machine does at a time, so that they use its CPUs."""
+    """Return how many threads each of `n_local` workers of this machine has of `n_threads`, by default all CPUs."""
     return max((n_threads or available_threads()) // n_local, 1)
 
 
 @contextmanager
 def local_cluster(n_workers: int, n_threads: int) -> Iterator[str]:
-    """Start so many workers on this machine, of so many threads each, and give the address of their scheduler."""
+    """Start workers on this machine, of `n_threads` threads each, and give the address of their scheduler."""
     check_packages()
     import dask
     from distributed import LocalCluster

@@ -19,7 +19,6 @@ STRIP_BYTES = 64 << 20
 LEAST_STRIPS = 16
 _STEP = 64
 
-
 Rows = tuple[int, int]
 
 
@@ -65,7 +64,7 @@ def strips(n_rows: int, row_bytes: int, *, step: int = _STEP, least: int = 1) ->
 
 def row_step(source: Source) -> int:
     """Return what heights of strips are multiples of: the file's own blocks, so that none is read twice, or 64."""
-    return source.block_rows if 64 < source.block_rows <= 1024 else 64
+    return source.block_rows if _STEP < source.block_rows <= 1024 else _STEP
 
 
 def absolute(path: str) -> str:

@@ -143,7 +143,7 @@ def at_work(job: Job) -> Iterator[tuple[Source, RunContext]]:
     """Give the raster, and what the passes of a task need."""
     # A fixed number of threads, since the order of sums follows from it.
     with limited_threads(job.options.threads or 1):
-        yield _source(job), RunContext(budget_bytes=job.options.budget_bytes * 7 // 8)
+        yield _source(job), RunContext(budget_bytes=job.options.array_bytes)
 
 
 def _source(job: Job) -> Source:
@@ -159,7 +159,8 @@ def _source(job: Job) -> Source:
     return found
 
 
-def _model(job: Job) -> Any:
+def _model(job: Job) -> Model:
+    """Return the run's model; raise `ModelError` where this worker has none or another one of its name."""
     model = find_model(job.model)
     if model.sha256 != job.model_sha256:
         raise ModelError(
@@ -173,7 +174,7 @@ def _enhanced(job: Job, source: Source, rows: Rows, context: RunContext) -> Iter
     model = _model(job)
     options = job.options
     wanted = (job.model_sha256, options.backend, options.device, options.threads, options.precision)
-    # Rasters of a mosaic share it.
+    # Kept across runs, since each raster of a mosaic is a run of its own.
     if getattr(_kept, "backend_of", None) != wanted:
         backend = open_backend(model, options.backend, options.device, options.threads or 1, options.precision)
         _kept.backend, _kept.backend_of = backend, wanted

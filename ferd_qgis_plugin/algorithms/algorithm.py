@@ -42,8 +42,7 @@ class FerdAlgorithm(QgsProcessingAlgorithm):
 
     def in_own_words(self, sentence: object) -> str:
         """Return a sentence of the engine, or an error's, with this dialog's words for the options in it."""
-        labels = {definition.name(): definition.description() for definition in self.parameterDefinitions()}
-        return in_dialog_words(str(sentence), labels)
+        return in_dialog_words(str(sentence), self._labels())
 
     @contextmanager
     def sentences(self, *kinds: type[Exception]) -> Iterator[None]:
@@ -67,6 +66,10 @@ class FerdAlgorithm(QgsProcessingAlgorithm):
         made_by = f"{self.id()}, FERD {engine().__version__}"
         return About(self.help().parameters[output], (made_by, *facts))
 
+    def _labels(self) -> dict[str, str]:
+        """Return the dialog's words for the parameters, by name."""
+        return {definition.name(): definition.description() for definition in self.parameterDefinitions()}
+
     def name(self) -> str:
         return self.NAME
 
@@ -86,8 +89,7 @@ class FerdAlgorithm(QgsProcessingAlgorithm):
         return self.help().summary
 
     def shortHelpString(self) -> str:
-        labels = {definition.name(): definition.description() for definition in self.parameterDefinitions()}
-        return self.help().html(labels)
+        return self.help().html(self._labels())
 
     def helpUrl(self) -> str:
         return HELP_URL

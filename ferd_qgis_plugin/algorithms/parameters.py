@@ -38,7 +38,7 @@ BACKEND = "BACKEND"
 DEVICE = "DEVICE"
 OUTPUT = "OUTPUT"
 
-# How names begin that are no paths of files.
+# How names begin that GDAL opens and that are no paths of files.
 _GDAL_NAMES = ("/vsi", "GPKG:", "NETCDF:", "HDF5:")
 _MODEL_WIDGET = "ferd_qgis_plugin.model_widget.ModelWidgetWrapper"
 
@@ -83,7 +83,7 @@ def advanced() -> list[QgsProcessingParameterDefinition]:
 def choice(
     name: str, description: str, values: tuple[str, ...], *, optional: bool = False
 ) -> QgsProcessingParameterEnum:
-    """Return a choice whose value is the name itself, the same in every language; first one by default, or none."""
+    """Return a choice whose value is the name itself, the same in every language; by default the first, or none."""
     return QgsProcessingParameterEnum(
         name,
         description,
@@ -124,7 +124,7 @@ def with_gdal_names(parameters: dict[str, Any], context: QgsProcessingContext) -
         if isinstance(given, str) and given.startswith(_GDAL_NAMES):
             layer = QgsRasterLayer(given, given.rpartition("/")[2], "gdal")
             if layer.isValid():
-                # Which holds it as long as the run lasts.
+                # The context's store keeps the layer as long as the run lasts.
                 context.temporaryLayerStore().addMapLayer(layer)
                 found[name] = layer
     return found
@@ -151,7 +151,8 @@ def output_paths(
             continue
         path = algorithm.parameterAsOutputLayer(parameters, name, context)
         if path.startswith("memory:"):
-            # Scripts ask so for a layer that vanishes with the session; the engine writes files, and this one does too.
+            # This is how scripts ask for a layer that vanishes with the session. The engine writes files, and a
+            # temporary one vanishes with it too.
             path = QgsProcessingUtils.generateTempFilename(f"{name.lower()}.gpkg")
         paths[name] = path
     return paths

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -22,8 +21,9 @@ translate = QCoreApplication.translate
 TORCH = "torch>=2.6"
 _CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 _CUDA_INDEX = "https://download.pytorch.org/whl/cu126"
-# What the CUDA builds need and the CPU build does not. Without them ruled out pip, which prefers the newest version
-# wherever it lies, takes gigabytes that were not asked for where PyTorch's own index is out of reach or lags behind.
+# What the CUDA builds need and the CPU build does not. Unless these are ruled out, pip, which prefers the newest
+# version wherever it lies, takes gigabytes that were not asked for where PyTorch's own index is out of reach or lags
+# behind.
 NO_CUDA = (
     "cuda-toolkit",
     "cuda-bindings",
@@ -130,7 +130,7 @@ def problems(report: dict[str, Any]) -> list[str]:
 
 
 def _run(program: str, arguments: list[str], log: Callable[[str], None], is_cancelled: Callable[[], bool]) -> None:
-    log(" ".join([os.path.basename(program), *arguments]))  # noqa: PTH119 - a path of another program
+    log(" ".join([Path(program).name, *arguments]))
     ended = Program(program, arguments, log).run(is_cancelled)
     if is_cancelled():
         raise SetupError(translate("FERD", "Cancelled; the environment was removed."))

@@ -1,4 +1,4 @@
-"""Another program under QGIS: its output line by line, cancel that is kept, and an environment without QGIS's."""
+"""Another program under QGIS: its output line by line, a cancel that ends it, and no variables that QGIS set."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ _KEPT = {
     *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CERT", "PIP_PROXY"),
     *("PIP_CONFIG_FILE", "PIP_CACHE_DIR"),
     *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "FERD_MODELS"),
-    # Windows; the last four are OSGeo4W's, whose Python finds GDAL through them.
+    # Windows.
     *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA"),
     *("PROGRAMDATA", "PROGRAMFILES", "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE"),
 }
+# OSGeo4W's Python finds GDAL through them.
 _KEPT_ON_WINDOWS = {"USE_PATH_FOR_GDAL_PYTHON", "GDAL_DATA", "PROJ_LIB", "PROJ_DATA"}
 _KEPT_PREFIXES = ("LC_",)
 _ENV = "/usr/bin/env"
@@ -81,13 +82,14 @@ class Program:
     def __init__(self, program: str, arguments: list[str], on_line: Callable[[str], None]) -> None:
         command = [program, *arguments]
         if _HAS_ENV:
-            # QgsBlockingProcess hands QGIS's environment on. The dynamic linker reads it before the program can.
+            # QgsBlockingProcess hands QGIS's environment on, and the dynamic linker reads it before the program could
+            # drop anything.
             drop = [part for name in dropped_variables(os.environ) for part in ("-u", name)]
             command = [_ENV, *drop, *command]
         self._process = QgsBlockingProcess(command[0], command[1:])
         self._errors: deque[str] = deque(maxlen=_ERROR_LINES)
-        # QgsBlockingProcess holds no reference to its handlers.
         self._out, self._err = Lines(on_line), Lines(self._errors.append)
+        # QgsBlockingProcess holds no reference to its handlers.
         self._handlers = (self._take_out, self._take_err)
         self._process.setStdOutHandler(self._handlers[0])
         self._process.setStdErrHandler(self._handlers[1])
@@ -129,7 +131,7 @@ class Program:
         self._out.end()
         self._err.end()
         started = self._process.processError() != QProcess.ProcessError.FailedToStart
-        # env tells so that it could not start the program.
+        # The codes of `env` for a program that it could not start.
         if _HAS_ENV and code in (126, 127):
             started = False
         killed = self._process.exitStatus() == QProcess.ExitStatus.CrashExit

@@ -24,9 +24,9 @@ translate = QCoreApplication.translate
 def choose_python(options: Any, *, enhances: bool) -> Interpreter | None:
     """Return the Python of the worker, None for a run inside QGIS.
 
-    `auto` takes the worker where there is one and FEN runs at all, which is what it is faster at, or a graphics card is
-    asked for, which some detectors use too. Raises the engine's `MissingPackageError` or `UsageError` where the options
-    need a worker and there is none.
+    With the backend `auto`, the worker, if there is one, is taken for runs with FEN, which is what it does faster, and
+    where a graphics card is asked for, which some detectors use too. Raises the engine's `MissingPackageError`
+    or `UsageError` where the options need a worker and there is none.
     """
     if options.backend == "numpy":
         if options.device == "cuda":
@@ -79,6 +79,7 @@ def run_engine(
         for folder in {Path(name).absolute().parent for name in names if name}:
             engine("outputs").remove_stale(folder)
         raise
+    # A list in JSON was a tuple in the worker's report.
     facts = {key: tuple(value) if isinstance(value, list) else value for key, value in result.items()}
     worker_report: RunReport = engine("report").RunReport(**facts)
     return worker_report

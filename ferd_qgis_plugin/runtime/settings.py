@@ -1,4 +1,4 @@
-"""What the user chose on the settings page; kept with QGIS's own settings."""
+"""What the user chose on the settings page, kept with QGIS's own settings, and where the managed environment lies."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from qgis.core import QgsSettings
 
+from ..engine import engine
+
 _PREFIX = "ferd/"
-BUILDS = ("cpu", "cuda")
 
 
 def named_python() -> str:
@@ -25,7 +26,5 @@ def environment_folder() -> Path:
 
     An update of the plugin replaces its own folder, and a profile may be copied to another machine.
     """
-    from ..engine import engine
-
     folder: Path = engine("fen.store").user_folder().parent / "environment"
     return folder

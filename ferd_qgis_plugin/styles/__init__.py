@@ -31,4 +31,4 @@ def style_on_load(context: QgsProcessingContext, path: str, style: ResultStyle) 
         return
     _held[:] = [kept for kept in _held if not sip.isdeleted(kept)]
     _held.append(style)
-    context.layerToLoadOnCompletionDetails(path).setPostProcessor(_held[-1])
+    context.layerToLoadOnCompletionDetails(path).setPostProcessor(style)

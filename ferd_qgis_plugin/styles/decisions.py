@@ -31,7 +31,7 @@ translate = QCoreApplication.translate
 _COLOUR = "#2ee6e6"
 _RIM = "#0b1330"
 _LABEL = "#fdf3a7"
-# Scores have no unit, and each detector a range of its own: three digits that count.
+# Scores have no unit, and each detector has a range of its own: three significant digits.
 SCORE_LABEL = (
     'if(abs("max_score") >= 100, to_string(round("max_score")), '
     'to_string(round("max_score", 2 - floor(log10(max(abs("max_score"), 1e-9))))))'

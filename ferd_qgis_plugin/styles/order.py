@@ -69,14 +69,14 @@ def put_in_order(layer: QgsMapLayer, context: QgsProcessingContext) -> None:
     wanted = sorted(places, key=lambda place: ranks[_path(nodes[place])])
     if wanted == places:
         return
-    # A layer leaves the project with its last node, so that all copies come before the old ones go.
+    # A layer leaves the project with its last node, so all copies are put in before the old nodes are removed.
     copies = [nodes[origin].clone() for origin in wanted]
     unfolded = [nodes[origin].isExpanded() for origin in wanted]
     for place, copy in zip(reversed(places), reversed(copies)):
         group.insertChildNode(place, copy)
     for place in places:
         group.removeChildNode(nodes[place])
-    # The view folds what is put in, and unfolds it upon a change alone.
+    # The view folds a node that is put in, and unfolds it only where its state changes.
     for copy, is_unfolded in zip(copies, unfolded):
         copy.setExpanded(not is_unfolded)
         copy.setExpanded(is_unfolded)
@@ -94,5 +94,5 @@ def _ranks(context: QgsProcessingContext) -> dict[Path, int]:
 
 def _path(node: QgsLayerTreeNode) -> Path | None:
     layer = getattr(node, "layer", lambda: None)()
-    # A vector layer's source goes on with the name of the layer in its file.
+    # In a vector layer's source, the name of the layer follows the file: file.gpkg|layername=objects.
     return None if layer is None else Path(layer.source().split("|")[0])

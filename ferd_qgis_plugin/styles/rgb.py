@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from qgis.core import QgsMapLayer
 
-# Red, green and blue in nanometres, and how far from them a band may lie to be called so.
+# Red, green and blue in nanometres, and how far from one a band may lie and still be shown as it.
 _CENTRES_NM = (650.0, 550.0, 460.0)
 _TOLERANCE_NM = 40.0
 

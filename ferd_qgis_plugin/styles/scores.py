@@ -82,7 +82,7 @@ def _shader(stops: list[tuple[float, QColor]]) -> QgsRasterShader:
 
 
 def _legend() -> QgsColorRampLegendNodeSettings:
-    """Return a legend whose numbers have four digits that count."""
+    """Return a legend whose numbers have four significant digits."""
     numbers = QgsBasicNumericFormat()
     numbers.setRoundingType(QgsBasicNumericFormat.RoundingType.SignificantFigures)
     numbers.setNumberDecimalPlaces(4)
