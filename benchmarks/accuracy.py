@@ -4,7 +4,8 @@
 
 SCENES is a folder of .mat files with `data` (rows, cols, bands) and `map` (rows, cols), above 0 where there is an
 anomaly, such as the ABU benchmark. All scenes get the same settings. Raw means all bands of the file; seconds are those
-of the detector alone, statistics included, and for presets those of the whole run. Prints a table in Markdown.
+of the detector, its statistics and the AUC, and for presets those of the whole run and the AUC. Prints a table in
+Markdown.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ SETTINGS: dict[str, dict[str, object]] = {
 
 
 def measure(cubes: list[np.ndarray], truths: list[np.ndarray], **options: object) -> tuple[list[float], float]:
-    """Return the AUC on each scene and the mean seconds."""
+    """Return the AUC on each scene, and the mean seconds per scene of the detection and its AUC."""
     aucs = []
     started = time.perf_counter()
     for cube, truth in zip(cubes, truths):

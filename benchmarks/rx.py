@@ -211,6 +211,7 @@ def measure_orfeo(part: np.ndarray, repeats: int) -> None:
         source, target = Path(folder, "cube.tif"), Path(folder, "scores.tif")
         raster = gdal.GetDriverByName("GTiff").Create(str(source), *part.shape[1::-1], part.shape[2], gdal.GDT_Float32)
         raster.WriteArray(np.ascontiguousarray(part.transpose(2, 0, 1)))
+        # Closes the file, so that Orfeo finds all of it.
         raster = None
         radii = ["-ir", str(inner // 2), "-er", str(outer // 2)]
         start = time.perf_counter()

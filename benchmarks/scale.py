@@ -110,6 +110,7 @@ def compare(scene: Path, output: Path, count: int, rounds: int) -> None:
     with workers(count) as cluster:
         address = cluster.scheduler_address
         plain, apart, digests = [], [], set()
+        # Once each before the clock counts: the file comes into the page cache, and the workers load their modules.
         for options in ({}, {"scheduler": address}):
             timed(scene, output, **options)
         for _ in range(rounds):

@@ -43,6 +43,7 @@ def locked_packages() -> dict[str, str]:
 
 
 def install_audit(folder: Path) -> list[str]:
+    """Install pip-audit into an environment of its own, and return the command that runs it."""
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     subprocess.run([python, "-m", "pip", "install", "-qq", "pip-audit"], check=True)
@@ -65,6 +66,7 @@ def ask(audit: list[str], names: Path, service: str) -> list[dict[str, Any]] | N
 
 
 def judge(answer: list[dict[str, Any]], n_packages: int, service: str) -> int:
+    """Print each advisory, and return the exit code."""
     skipped = [package["name"] for package in answer if "skip_reason" in package]
     found = [
         (package["name"], package["version"], vulnerability["id"], vulnerability.get("fix_versions", []))

@@ -45,6 +45,7 @@ def build(folder: Path) -> Path:
         for name, source in sorted(entries().items()):
             entry = zipfile.ZipInfo(f"{PLUGIN}/{name}", FIXED_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
+            # Unix, on whatever system the zip is built: the file modes below are read as such.
             entry.create_system = 3
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, source.read_bytes())

@@ -36,6 +36,10 @@ class Page(HTMLParser):
 
 
 def main(arguments: list[str]) -> int:
+    """Print what is broken; 0 where nothing is, 1 where something is, 2 where there is no site."""
+    if len(arguments) != 1:
+        print(__doc__, file=sys.stderr)
+        return 2
     site = Path(arguments[0]).resolve()
     pages = {path: Page(path) for path in sorted(site.rglob("*.html")) if _is_checked(path.relative_to(site))}
     if not pages:

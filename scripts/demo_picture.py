@@ -19,6 +19,7 @@ from scipy.ndimage import center_of_mass, label
 
 from ferd_engine.evaluate import evaluate_files
 
+# Diameter of the rings on the ground.
 RING_M = 42.0
 
 

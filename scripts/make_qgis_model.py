@@ -44,8 +44,8 @@ def main() -> int:
         raise SystemExit("\n".join(problems))
     TARGET.parent.mkdir(exist_ok=True)
     model.toFile(str(TARGET))
-    print(TARGET)
-    # exitQgis would free what Python still holds.
+    # exitQgis would free what Python still holds; os._exit drops what was not flushed.
+    print(TARGET, flush=True)
     os._exit(0)
 
 

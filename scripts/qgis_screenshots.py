@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -188,7 +189,7 @@ def nearest_band(wavelength_nm: float) -> int:
         text = dataset.GetRasterBand(number).GetMetadataItem("wavelength") or "nan"
         centre = float(text)
         centres.append(centre * 1000 if centre < 100 else centre)
-    distances = [abs(centre - wavelength_nm) if centre == centre else 1e9 for centre in centres]
+    distances = [1e9 if math.isnan(centre) else abs(centre - wavelength_nm) for centre in centres]
     return distances.index(min(distances)) + 1
 
 

@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
         found = figures(table, arguments[0])
         save_model(replace(model, figures=found), Path(arguments[0]), overwrite=True)
     except (OSError, ValueError, KeyError) as error:
-        print(f"record_figures: {arguments[1]} is no table with {arguments[0]} ({error}).", file=sys.stderr)
+        print(f"record_figures: {arguments[1]} holds no results of {arguments[0]} ({error}).", file=sys.stderr)
         return 2
     except FerdError as error:
         print(f"record_figures: {error}", file=sys.stderr)

@@ -42,7 +42,7 @@ def load(folder: Path, digest: str) -> dict[str, Any] | None:
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise InputError(f"The checkpoint {path} is damaged: delete it and train again, or use --fresh.") from error
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
-        raise InputError(f"The checkpoint {path} is none of this program: name another output folder.")
+        raise InputError(f"The checkpoint {path} was not written by this program: name another output folder.")
     if state["digest"] != digest:
         raise InputError(
             f"The checkpoint {path} belongs to another configuration: name another output folder, or start again with "

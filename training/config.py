@@ -30,13 +30,15 @@ DEVICES = ("auto", "cpu", "cuda")
 class SceneConfig:
     """Where scenes come from.
 
-    kind "raster": a file that the engine reads (any GDAL raster, .mat, .npy), or a folder of them. `rows` and `cols`
-    unfold a .mat array of two axes (bands, pixels), pixels column by column as MATLAB has them.
+    kind "raster": a file that the engine reads (any GDAL raster, .mat, .npy), or a folder of them. `variable` names the
+    array of a .mat file, which may have several. `rows` and `cols` unfold a .mat array of two axes (bands, pixels),
+    pixels column by column as MATLAB has them.
     kind "had100": the folder of the data set; `split` "train" or "test", `sensor` "aviris_ng" or "aviris".
     kind "synthetic": `count` scenes of `rows` x `cols` from `seed` on, see `training.synthetic`.
     kind "mixtures": `count` scenes of `rows` x `cols` from `seed` on, made of spectra of the scenes from files that are
     named before it, of each in turn, see `training.mixtures`.
     `finer`: a scene with fewer good bands is brought to so many, see `training.finer`; 0 leaves it as it is.
+    `licence` is that of the data; it is written into the model's card.
     """
 
     path: str = ""
@@ -70,10 +72,12 @@ class SceneConfig:
 class DataConfig:
     """The scenes and what is cut out of them: `bands` bands, patches of `patch` x `patch` pixels.
 
-    An epoch covers each scene `rounds` times. `turn_patches` turns and mirrors them; `vary_bands` spreads the bands of
-    a patch over a random part of the range now and then, so that the network suits more than one sensor. `vary_gain`
-    multiplies its bands by a smooth random gain, as another light or unit would. `mosaics` puts a part of one patch
-    into another, so that backgrounds have more than one kind of ground; see `training.mosaics`.
+    `band_selection` is how `bands` bands are picked, here and by the engine with the model: "first" takes the first
+    good ones, "spread" good ones at equal steps over all of them. An epoch covers each scene `rounds` times.
+    `turn_patches` turns and mirrors patches; `vary_bands` spreads the bands of a patch over a random part of the range
+    now and then, so that the network suits more than one sensor. `vary_gain` multiplies its bands by a smooth random
+    gain, as another light or unit would. `mosaics` puts a part of one patch into another, so that backgrounds have more
+    than one kind of ground; see `training.mosaics`.
     """
 
     train: tuple[SceneConfig, ...]
@@ -101,7 +105,9 @@ class DataConfig:
 class NetworkConfig:
     """Sizes, by default the paper's: teacher wide_resnet101_2, decoder de_wide_resnet50_2.
 
-    `blocks` are the bottlenecks of the teacher's layers 1 to 3; layer k + 1 is twice as wide as layer k. `teacher`
+    `entry`, `inner`, `outer` and `hidden` are the FEN's widths, as in `ferd_engine.fen.network.Architecture`. `blocks`
+    are the bottlenecks of the teacher's layers 1 to 3; layer k + 1 is twice as wide as layer k. `embedding_blocks` are
+    those of the embedding, `decoder_blocks` those of the decoder's three layers, the deepest one first. `teacher`
     names its weights: "imagenet", "random", or a file (.pth, .pt, .safetensors) with torchvision's tensor names.
     `frozen` keeps the FEN's residual layer as it is drawn in the ranking objective; the distillation always does.
     `start` names a model that the ranking objective begins with, stretched to the bands wanted where it has others.
@@ -152,8 +158,8 @@ class LossConfig:
 class RankingConfig:
     """The targets of the ranking objective: at most `targets` in each patch, half of them pieces of other scenes.
 
-    `stretch` varies the spectra of those, see `training.implant`. `rows` is how
-    often one is a row of things. `size` weighs the mean size of the enhanced values.
+    `stretch` varies the spectra of those, see `training.implant`. `rows` is how often, 0 to 1, a target is a row of
+    rectangles. `size` is the weight that the mean absolute enhanced value has in the loss.
     """
 
     targets: int = 12
@@ -173,10 +179,12 @@ class TrainingConfig:
     learning rate from epoch to epoch along half a cosine.
     selection "last": those of the last epoch; "implanted": those with the largest mean AUC of FEN + GRX on the
     held-out scenes with implanted targets; "test-labels": those with the largest mean AUC on the held-out scenes of
-    the had100 kind by their own truth. The last is how the published code chooses: figures on those scenes are then
-    no longer figures on unseen scenes. Scores are computed after each `select_every` epochs and after the last.
+    the had100 kind by their own truth. The published code chooses by test labels: figures on those scenes are then no
+    longer figures on unseen scenes. Scores are computed after each `select_every` epochs and after the last.
     `average` keeps, in place of the weights of a step, their mean over the steps of the last such part of the epochs:
     it lies nearer the middle of what fits the training scenes, and so of what fits others (Izmailov et al. 2018).
+    device "auto" is CUDA where torch finds it, else the CPU; `threads` 0 leaves torch's own number of threads;
+    `tensorboard` writes the log for TensorBoard too.
     """
 
     objective: str = "distillation"
@@ -241,6 +249,7 @@ class Config:
 
     @property
     def folder(self) -> Path:
+        """The output folder."""
         return Path(self.output)
 
     def digest(self) -> str:

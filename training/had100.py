@@ -29,7 +29,7 @@ def truth(folder: Path, name: str, sensor: str) -> NDArray[np.bool_]:
     """Return where an image's truth is above 0, (rows, cols): of the green channel where it has three."""
     path = folder / "ground_truth" / sensor / f"{name}.png"
     if not path.is_file():
-        raise InputError(f"There is no truth {path} for the image {name}: the data set is not whole.")
+        raise InputError(f"There is no truth {path} for the image {name}: the data set is incomplete, get it again.")
     with gdal_exceptions():
         try:
             dataset = gdal.Open(str(path))

@@ -1,4 +1,4 @@
-"""The three losses of the training, each a mean, and their weighted sum (Jin, Dang, Zhu 2024)."""
+"""The three losses of reverse distillation, each a scalar tensor, and their weighted sum (Jin, Dang, Zhu 2024)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from .networks.distillation import Outputs
 
 
 def cosine_distance(teacher: list[Tensor], student: list[Tensor]) -> Tensor:
-    """Return the sum over scales of 1 - cosine between whole feature maps, averaged over the batch; 0 when alike."""
+    """Return the sum over scales of 1 - cosine between whole feature maps, averaged over the batch; 0 when alike.
+
+    Both lists hold one tensor (n, channels, rows, cols) per scale.
+    """
     distances = [
         1.0 - functional.cosine_similarity(a.flatten(1), b.flatten(1), dim=1).mean() for a, b in zip(teacher, student)
     ]
@@ -19,7 +22,7 @@ def cosine_distance(teacher: list[Tensor], student: list[Tensor]) -> Tensor:
 
 
 def alignment(logits: Tensor, *, sigmoid_twice: bool = False) -> Tensor:
-    """Return the binary cross entropy of the pixel classifier's logits against 0, "alike", everywhere."""
+    """Return the mean binary cross entropy of the pixel classifier's logits (n, 1, rows, cols) against 0, "alike"."""
     given = torch.sigmoid(logits) if sigmoid_twice else logits
     return functional.binary_cross_entropy_with_logits(given, torch.zeros_like(given))
 

@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 # Pixels among which materials are looked for, and how many of the purest a scene chooses from.
 _SAMPLE = 1000
 _MATERIALS = 12
-# Standard deviation of a material's brightness over the scene, and of the light's.
+# Standard deviation of a material's brightness over the scene, and the range that the light's is drawn from.
 _BRIGHTNESS = 0.1
 _LIGHT = (0.03, 0.12)
 
@@ -35,7 +35,7 @@ def mixture(values: NDArray[np.floating[Any]], name: str, seed: int, n_rows: int
     """
     pixels = values[np.isfinite(values).all(axis=2)].astype(np.float64)
     if len(pixels) < _MATERIALS:
-        raise InputError(f"The scene {name} has {len(pixels)} valid pixels: too few to take materials from.")
+        raise InputError(f"The scene {name} has {len(pixels)} valid pixels, too few for mixtures: leave it out.")
     random = np.random.default_rng([seed, n_rows, n_cols])
     parts = shares(random, n_rows, n_cols)
     library = purest(pixels, _MATERIALS, random)

@@ -84,6 +84,7 @@ def cut(scene: Background, place: Place, data: DataConfig, random: Generator) ->
     """Return one patch (bands, patch, patch), scaled by the extremes that its bands have in the whole scene."""
     numbers = _varied_bands(len(scene.low), data.bands, random) if data.vary_bands else scene.picked
     rows, cols = slice(place.row, place.row + place.side), slice(place.col, place.col + place.side)
+    # Picking bands by their numbers copies, so the scaling in place leaves the scene as it is.
     part = scene.values[rows, cols][:, :, numbers]
     low, high = scene.low[numbers], scene.high[numbers]
     if data.vary_gain:

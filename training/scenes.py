@@ -24,6 +24,7 @@ from .mixtures import mixture
 
 Float32Array = NDArray[np.float32]
 
+# What lies beside rasters in a folder of them: headers, statistics, overviews, notes, quick looks.
 _NO_RASTER = (".hdr", ".xml", ".txt", ".md", ".json", ".png", ".jpg", ".csv", ".ovr", ".enp", ".dbf")
 
 
@@ -135,7 +136,9 @@ def _scene(
     """Return the scene with its good bands alone: neither marked as bad, nor wholly invalid, nor constant."""
     keep = [number for number in candidates(bands, None) if _varies(values[:, :, number - 1])]
     if truth is not None and truth.shape != values.shape[:2]:
-        raise InputError(f"The truth of {name} has the shape {truth.shape} and the image {values.shape[:2]}.")
+        raise InputError(
+            f"The truth of {name} has the shape {truth.shape} and the image {values.shape[:2]}: leave the scene out."
+        )
     kept = np.ascontiguousarray(values[:, :, [number - 1 for number in keep]], dtype=np.float32)
     return Scene(name, kept, tuple(bands[number - 1] for number in keep), licence, sha256, truth)
 

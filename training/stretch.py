@@ -40,8 +40,8 @@ def stretched(
 ) -> tuple[Architecture, dict[str, Float32Array]]:
     """Return architecture and weights for `n_bands` bands; the residual layer stays as it is.
 
-    The entry's rows are interpolated over the relative place of the bands and scaled by B / n_bands, so that a smooth
-    spectrum gives the same features; the head's rows and biases are interpolated.
+    The entry's rows are interpolated over the relative place of the bands and multiplied by the old number of bands
+    over the new one, so that a smooth spectrum gives the same features; the head's rows and biases are interpolated.
     """
     a = architecture
     there, wanted = np.linspace(0.0, 1.0, a.n_bands), np.linspace(0.0, 1.0, n_bands)

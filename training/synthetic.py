@@ -58,6 +58,6 @@ def shares(random: Generator, n_rows: int, n_cols: int) -> FloatArray:
 
 
 def texture(random: Generator, n_rows: int, n_cols: int, sigma_px: float) -> FloatArray:
-    """Return smooth noise of mean 0 and standard deviation 1."""
+    """Return smooth noise (rows, cols) of mean 0 and standard deviation 1, wrapped at the edges."""
     smooth = gaussian_filter(random.standard_normal((n_rows, n_cols)), sigma_px, mode="wrap")
     return np.asarray((smooth - smooth.mean()) / smooth.std())

@@ -118,6 +118,15 @@ def test_teacher_weights_come_from_a_file(tmp_path):
         ReverseDistillation(9, NetworkConfig(**{**vars(config), "teacher": str(tmp_path / "absent.pth")}))
 
 
+@pytest.mark.parametrize("name", ["text.pth", "text.safetensors", "tensor.pt"])
+def test_a_file_without_teacher_weights_is_named(tmp_path, name):
+    (tmp_path / name).write_text("no weights")
+    if name == "tensor.pt":
+        torch.save(torch.zeros(3), tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name} cannot be read as the teacher's weights"):
+        ReverseDistillation(9, NetworkConfig(**{**vars(SMALL), "teacher": str(tmp_path / name)}))
+
+
 @pytest.mark.slow
 def test_the_full_size_is_that_of_the_published_networks():
     """Parameters of wide_resnet101_2's layers 1 to 3 by torchvision's definition, and one whole step."""

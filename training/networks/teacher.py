@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,12 +38,28 @@ def _from_file(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"There is no file {path} with the teacher's weights: correct network.teacher.")
     if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        return dict(load_file(path))
-    # Plain tensors alone: nothing in the file is run.
-    state = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            return dict(load_file(path))
+        except (OSError, SafetensorError) as error:
+            raise _unreadable(path) from error
+    try:
+        # Plain tensors alone: nothing in the file is run.
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise _unreadable(path) from error
+    if not isinstance(state, dict):
+        raise _unreadable(path)
     return dict(state.get("state_dict", state))
+
+
+def _unreadable(path: Path) -> InputError:
+    return InputError(
+        f"The file {path} cannot be read as the teacher's weights: set network.teacher to a .safetensors, .pth or .pt "
+        "file of plain tensors."
+    )
 
 
 def _imagenet() -> dict[str, Tensor]:
