@@ -10,6 +10,7 @@ from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingException,
+    QgsProcessingFeedback,
     QgsProcessingParameterDefinition,
 )
 from qgis.PyQt.QtCore import QCoreApplication
@@ -39,6 +40,13 @@ class FerdAlgorithm(QgsProcessingAlgorithm):
     def definitions(self) -> list[QgsProcessingParameterDefinition]:
         """Return the parameters, in the order of the dialog."""
         raise NotImplementedError
+
+    def read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> Any:
+        """Take over what the run needs of layers and options, in the main thread, to which layers belong.
+
+        Called for the check, and again before the run. Raises `UnusableLayerError` or a `FerdError` where they cannot
+        work.
+        """
 
     def in_own_words(self, sentence: object) -> str:
         """Return a sentence of the engine, or an error's, with this dialog's words for the options in it."""
@@ -111,7 +119,20 @@ class FerdAlgorithm(QgsProcessingAlgorithm):
 
     def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
         fits, reason = super().checkParameterValues(with_gdal_names(parameters, context), context)
-        return bool(fits), str(reason)
+        if not fits:
+            return False, str(reason)
+        try:
+            self.read_parameters(parameters, context)
+        except (UnusableLayerError, engine("errors").FerdError) as error:
+            return False, self.in_own_words(error)
+        return True, ""
+
+    def prepareAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        with self.sentences():
+            self.read_parameters(parameters, context)
+        return True
 
     def canExecute(self) -> tuple[bool, str]:
         missing = missing_packages()

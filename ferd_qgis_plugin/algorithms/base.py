@@ -49,22 +49,11 @@ class EngineAlgorithm(FerdAlgorithm):
         self._crs: Any = None
         self._python: Interpreter | None = None
 
-    def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
-        fits, reason = super().checkParameterValues(parameters, context)
-        if not fits:
-            return fits, reason
-        try:
-            self._read_parameters(parameters, context)
-        except (UnusableLayerError, engine("errors").FerdError) as error:
-            return False, self.in_own_words(error)
-        return True, ""
-
     def prepareAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
-        # Layers belong to the main thread, and this still runs there.
         with self.sentences():
-            layer = self._read_parameters(parameters, context)
+            layer = self.read_parameters(parameters, context)
         if has_lost_nodata(layer):
             feedback.pushWarning(
                 translate(
@@ -155,7 +144,7 @@ class EngineAlgorithm(FerdAlgorithm):
         transform = to_raster(polygons, self._crs, context.transformContext())
         return region_mask(polygons, transform, self._source, mask, feedback)
 
-    def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsRasterLayer:
+    def read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsRasterLayer:
         """Take over input and options; raise `UnusableLayerError` or a `FerdError` where they cannot work."""
         layer = p.raster_layer(self, parameters, p.INPUT, context)
         if layer is None:

@@ -74,23 +74,6 @@ class EvaluateScores(FerdAlgorithm):
         for name in NUMBERS:
             self.addOutput(QgsProcessingOutputNumber(name, name.lower().replace("_1e_", "_1e-").replace("_", " ")))
 
-    def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
-        fits, reason = super().checkParameterValues(parameters, context)
-        if not fits:
-            return fits, reason
-        try:
-            self._read_parameters(parameters, context)
-        except UnusableLayerError as error:
-            return False, str(error)
-        return True, ""
-
-    def prepareAlgorithm(
-        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> bool:
-        with self.sentences():
-            self._read_parameters(parameters, context)
-        return True
-
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
@@ -113,7 +96,7 @@ class EvaluateScores(FerdAlgorithm):
         numbers = {name: getattr(evaluation, key) for name, key in NUMBERS.items()}
         return {**numbers, REPORT: report} if report else numbers
 
-    def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+    def read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         """Take over the layers; raise `UnusableLayerError` where they cannot work."""
         scores = raster_layer(self, parameters, INPUT, context)
         if scores is None:

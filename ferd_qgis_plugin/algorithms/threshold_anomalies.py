@@ -62,23 +62,6 @@ class ThresholdAnomalies(FerdAlgorithm):
         ):
             self.addOutput(QgsProcessingOutputNumber(name, label))
 
-    def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
-        fits, reason = super().checkParameterValues(parameters, context)
-        if not fits:
-            return fits, reason
-        try:
-            self._read_parameters(parameters, context)
-        except (UnusableLayerError, engine("errors").FerdError) as error:
-            return False, self.in_own_words(error)
-        return True, ""
-
-    def prepareAlgorithm(
-        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> bool:
-        with self.sentences():
-            self._read_parameters(parameters, context)
-        return True
-
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
@@ -98,7 +81,7 @@ class ThresholdAnomalies(FerdAlgorithm):
             numbers["N_OBJECTS"] = report.n_objects
         return {**outputs, **numbers}
 
-    def _read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+    def read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
         """Take over the input and the options; raise `UnusableLayerError` or a `FerdError` where they cannot work."""
         layer = p.raster_layer(self, parameters, p.INPUT, context)
         if layer is None:
