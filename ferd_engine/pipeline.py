@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Callable
 
 import numpy as np
@@ -117,8 +117,7 @@ def _detect_enhanced(
         raw_bands = found.numbers
         with context.part(_SCAN_PART, _SCAN_PART):
             raw = _scene(SourceCube(source, raw_bands), found.moments, flags, context)
-        # The raw bands hold the model's, so a pixel that is valid in all of them is valid in both cubes.
-        plan = replace(plan, scan=replace(plan.scan, n_valid=found.n_valid))
+        plan = plan.beside(found)
     enhancer, backend = open_enhancer(source, plan, options)
     n_bands = len(plan.selection.numbers)
     enhanced = context.scratch_cube(source.n_rows, source.n_cols, n_bands)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,6 +36,13 @@ class Plan:
     bad: tuple[int, ...]
     scan: Scan
     model: Model | None
+
+    def beside(self, raw: Scan) -> Plan:
+        """Return the plan of a run that looks at the raw bands too, of which `raw` is the first pass.
+
+        They hold the model's bands, so a pixel that is valid in all of them is valid in both cubes.
+        """
+        return replace(self, scan=replace(self.scan, n_valid=raw.n_valid))
 
 
 def detector_of(options: DetectOptions) -> Detector:

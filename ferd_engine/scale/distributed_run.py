@@ -102,8 +102,7 @@ def _detected(
             found = scan_raw(source, options, context, tally_by(run, job))
         raw_bands = found.numbers
         scenes[RAW] = StripScene(replace(job, numbers=raw_bands), found.moments)
-        # The raw bands hold the model's, so a pixel that is valid in all of them is valid in both cubes.
-        plan = replace(plan, scan=replace(plan.scan, n_valid=found.n_valid))
+        plan = plan.beside(found)
     job = _planned(job, plan)
     if options.enhance:
         scored = _TWO_CUBES_ENHANCED_PART if reads_raw else _ENHANCED_PART

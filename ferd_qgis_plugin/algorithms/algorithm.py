@@ -32,6 +32,8 @@ class FerdAlgorithm(QgsProcessingAlgorithm):
     """A Processing algorithm with a help page; a subclass names itself and lists its parameters."""
 
     NAME: str
+    # Errors beside the engine's and the plugin's own whose text is a sentence for the user.
+    FURTHER_ERRORS: tuple[type[Exception], ...] = ()
 
     def help(self) -> AlgorithmHelp:
         """Return the texts of this algorithm."""
@@ -53,17 +55,14 @@ class FerdAlgorithm(QgsProcessingAlgorithm):
         return in_dialog_words(str(sentence), self._labels())
 
     @contextmanager
-    def sentences(self, *kinds: type[Exception]) -> Iterator[None]:
-        """Let every error of the block reach QGIS as one sentence, its cause kept; the engine's cancel passes through.
-
-        kinds : errors beside the engine's and the plugin's own whose text is a sentence for the user.
-        """
+    def sentences(self) -> Iterator[None]:
+        """Let every error of the block reach QGIS as one sentence, with its cause; a cancel passes through."""
         errors = engine("errors")
         try:
             yield
         except (errors.Cancelled, QgsProcessingException):
             raise
-        except (UnusableLayerError, WorkerError, errors.FerdError, *kinds) as error:
+        except (UnusableLayerError, WorkerError, errors.FerdError, *self.FURTHER_ERRORS) as error:
             raise QgsProcessingException(self.in_own_words(error)) from error
         # The border to QGIS: what nobody foresaw would be a traceback there.
         except Exception as error:
@@ -123,7 +122,7 @@ class FerdAlgorithm(QgsProcessingAlgorithm):
             return False, str(reason)
         try:
             self.read_parameters(parameters, context)
-        except (UnusableLayerError, engine("errors").FerdError) as error:
+        except (UnusableLayerError, engine("errors").FerdError, *self.FURTHER_ERRORS) as error:
             return False, self.in_own_words(error)
         return True, ""
 

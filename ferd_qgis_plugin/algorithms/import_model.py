@@ -41,6 +41,13 @@ class ImportModel(FerdAlgorithm):
     """Runs the engine's `import_model`: in the worker where the files are PyTorch's, else inside QGIS."""
 
     NAME = "importmodel"
+    # Wavelengths that are no numbers.
+    FURTHER_ERRORS = (ValueError,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._engine_arguments: dict[str, Any] = {}
+        self._by_worker = False
 
     def help(self) -> AlgorithmHelp:
         return import_help()
@@ -66,27 +73,19 @@ class ImportModel(FerdAlgorithm):
         self.addOutput(QgsProcessingOutputFolder("FOLDER", translate("FERD", "Folder of the installed model")))
         self.addOutput(QgsProcessingOutputNumber("N_BANDS", translate("FERD", "Bands that the model takes")))
 
-    def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
-        fits, reason = super().checkParameterValues(parameters, context)
-        if not fits:
-            return fits, reason
-        try:
-            self._arguments(parameters, context)
-            self._needs_worker(parameters, context)
-        except (ValueError, engine("errors").FerdError) as error:
-            return False, self.in_own_words(error)
-        return True, ""
+    def read_parameters(self, parameters: dict[str, Any], context: QgsProcessingContext) -> None:
+        self._engine_arguments = self._arguments(parameters, context)
+        self._by_worker = self._needs_worker(parameters, context)
 
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
         try:
-            with self.sentences(ValueError):
-                arguments = self._arguments(parameters, context)
-                if self._needs_worker(parameters, context):
-                    result = run_job(worker_python(), "import_model", arguments, feedback)
+            with self.sentences():
+                if self._by_worker:
+                    result = run_job(worker_python(), "import_model", self._engine_arguments, feedback)
                 else:
-                    model = engine("fen.importers").import_model(**arguments)
+                    model = engine("fen.importers").import_model(**self._engine_arguments)
                     result = {"name": model.name, "n_bands": model.n_bands, "folder": str(model.folder)}
         except engine("errors").Cancelled:
             feedback.pushInfo(translate("FERD", "Cancelled; nothing was installed."))
