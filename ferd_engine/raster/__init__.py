@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
+
 from ..errors import UsageError
 from .address import gdal_name
 from .array_source import ArraySource, Mat73Source, open_array_file
@@ -30,6 +32,10 @@ def open_source(path: str, variable: str | None = None, budget_bytes: int | None
 
 
 def open_masked(path: str, variable: str | None, mask: str | None) -> Source:
-    """Open a raster, behind the mask raster where there is one."""
-    source = open_source(path, variable)
-    return source if mask is None else with_mask(source, open_source(mask))
+    """Open a raster, behind the mask raster where there is one; neither stays open where they do not go together."""
+    with ExitStack() as opened:
+        source = opened.enter_context(closing(open_source(path, variable)))
+        if mask is not None:
+            source = with_mask(source, open_source(mask))
+        opened.pop_all()
+    return source

@@ -84,7 +84,6 @@ def map_strip(term: Term, rows: Rows, side: int) -> tuple[Float64Array, Float64A
             )
         pairs = scratch.read_values(Window(0, rows[1] - rows[0], 0, source.n_cols))
         keep(term.job, strip_file(_maps(term), rows[0]), pairs)
-        scratch.close()
         return maps.minimum, maps.maximum
 
 

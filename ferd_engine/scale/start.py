@@ -122,18 +122,26 @@ def _connected(url: str, text: str, n_workers: int) -> Iterator[Cluster]:
     import dask
     from distributed import Client
 
+    # dask's TimeoutError is asyncio's in some versions, the builtin one in others.
+    from distributed import TimeoutError as LateError
+
     try:
         with dask.config.set(SETTINGS):
             client = Client(url, timeout=_CONNECT_SECONDS, direct_to_workers=True, set_as_default=False)
-    except (OSError, TimeoutError) as error:
+    except (OSError, LateError) as error:
         raise RunError(
             f"No scheduler answers at {text}: start one (dask scheduler), or check address and firewall."
         ) from error
     with client:
         try:
             client.wait_for_workers(n_workers, timeout=_WORKER_SECONDS)
-        except Exception as error:
+        except (TimeoutError, LateError) as error:
             raise RunError(
                 f"The scheduler {text} has no worker after {_WORKER_SECONDS} seconds: start some (dask worker {text})."
+            ) from error
+        except OSError as error:
+            raise RunError(
+                f"The scheduler {text} was lost before its workers were there: look at its log, start it again and "
+                "repeat the run; nothing was written."
             ) from error
         yield Cluster(client, text)

@@ -142,8 +142,8 @@ def _count(moments: Moments, values: FloatArray) -> None:
 def at_work(job: Job) -> Iterator[tuple[Source, RunContext]]:
     """Give the raster, and what the passes of a task need."""
     # A fixed number of threads, since the order of sums follows from it.
-    with limited_threads(job.options.threads or 1):
-        yield _source(job), RunContext(budget_bytes=job.options.array_bytes)
+    with limited_threads(job.options.threads or 1), closing(RunContext(job.options.array_bytes)) as context:
+        yield _source(job), context
 
 
 def _source(job: Job) -> Source:

@@ -14,10 +14,11 @@ from osgeo import gdal
 from scipy.io import savemat
 
 from ferd_engine.errors import InputError, RunError, UsageError
-from ferd_engine.raster import Source, open_source, raw_file, raw_tiff
+from ferd_engine.raster import Source, open_masked, open_source, raw_file, raw_tiff
 from ferd_engine.raster.masked_source import MaskedSource
 from ferd_engine.windows import Window, tiles, whole
 
+from .conftest import open_files
 from .rasters import cube, cut, write_envi, write_tiff
 
 N_ROWS, N_COLS, N_BANDS = 37, 23, 7
@@ -449,6 +450,16 @@ def test_masks_that_do_not_fit(tmp_path: Path, shape: tuple[int, int], shift: fl
     scene = write_tiff(tmp_path / "scene.tif", cube(N_ROWS, N_COLS, 2))
     with opened(scene) as source, opened(mask) as flags, pytest.raises(InputError, match=message):
         MaskedSource(source, flags)
+
+
+def test_no_file_stays_open_where_a_mask_does_not_fit(tmp_path: Path) -> None:
+    scene = write_tiff(tmp_path / "scene.tif", cube(N_ROWS, N_COLS, 2))
+    mask = write_tiff(tmp_path / "mask.tif", np.ones((N_ROWS, 5, 1), dtype=np.uint8))
+    for path in (mask, tmp_path / "none.tif"):
+        # What was raised is kept, and with it whatever the frames below still hold.
+        with pytest.raises(InputError) as kept:
+            open_masked(str(scene), None, str(path))
+        assert open_files().isdisjoint({str(scene), str(mask)}), kept.value
 
 
 def cut_short(path: Path, part: float) -> Path:

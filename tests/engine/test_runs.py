@@ -16,6 +16,7 @@ from ferd_engine import DetectOptions, EnhanceOptions, detect, detect_raster, en
 from ferd_engine.errors import FerdError, ModelError, RunError, UsageError
 from ferd_engine.fen.bundle import Model
 
+from .conftest import open_files
 from .detectors.arrays import RecordingProgress
 from .rasters import cube, read_scores, write_tiff
 
@@ -23,14 +24,6 @@ from .rasters import cube, read_scores, write_tiff
 @pytest.fixture
 def scene(tmp_path: Path) -> Path:
     return write_tiff(tmp_path / "scene.tif", cube(29, 23, 8, "int16"))
-
-
-def open_files() -> set[str]:
-    """Return the regular files that this process holds open."""
-    links = Path("/proc/self/fd")
-    if not links.is_dir():
-        pytest.skip("this system has no /proc")
-    return {str(link.resolve()) for link in links.iterdir() if link.resolve().is_file()}
 
 
 def test_options_as_one_object_and_by_name(scene: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Timer
@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from ferd_engine import detect, detect_raster, enhance_raster, open_model
+from ferd_engine import DetectOptions, detect, detect_raster, enhance_raster, open_model
 from ferd_engine.batch import run_batch
+from ferd_engine.context import RunContext
 from ferd_engine.detectors import DETECTORS, make_detector
 from ferd_engine.errors import FerdError, InputError, RunError, UsageError
 from ferd_engine.fen.bundle import save_model
@@ -27,8 +28,11 @@ from ferd_engine.scale import tasks
 from ferd_engine.scale.address import parse_scheduler
 from ferd_engine.scale.cluster import Cluster
 from ferd_engine.scale.reach import halo_of
+from ferd_engine.scale.score_tasks import Term, map_strip
+from ferd_engine.scale.start import open_cluster
 from ferd_engine.scale.strips import strips
 from ferd_engine.statistics import Moments
+from ferd_engine.windows import Window
 
 from ..rasters import cube, read_scores, write_tiff
 from .conftest import Once, local_cluster
@@ -281,6 +285,25 @@ def test_merged_results_stay_as_they_are_for_a_second_call() -> None:
     np.testing.assert_array_equal(first.covariance(), second.covariance())
 
 
+def test_a_strip_that_fails_holds_no_scratch_cube(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, make = [], RunContext.scratch_cube
+
+    def kept(*arguments: Any) -> Any:
+        made.append(make(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(RunContext, "scratch_cube", kept)
+    job = tasks.Job("fails", str(scene), DetectOptions(enhance=False, threads=1), tmp_path, numbers=(1, 2, 3))
+    term = Term(job, make_detector("slrx"), background=tmp_path / "gone.npz", folder=tmp_path)
+    with pytest.raises(FileNotFoundError):
+        map_strip(term, (0, 64), 8)
+    assert len(made) == 1
+    with pytest.raises(RunError, match="used after it was closed"):
+        made[0].read_values(Window(0, 1, 0, 1))
+
+
 def test_few_tasks_are_known_to_the_scheduler(workers: Any) -> None:
     from ferd_engine.progress import ProgressSpan, SilentProgress
 
@@ -403,6 +426,36 @@ def test_no_scheduler_is_one_sentence(scene: Path, tmp_path: Path, monkeypatch: 
     with pytest.raises(RunError, match=r"No scheduler answers at tcp://127\.0\.0\.1:9"):
         detect_raster(scene, tmp_path / "out.tif", scheduler="tcp://127.0.0.1:9", enhance=False)
     assert left_over(tmp_path) == []
+
+
+def test_no_worker_is_one_sentence(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ferd_engine.scale.start._WORKER_SECONDS", 1)
+    with local_cluster(n_workers=0) as cluster, pytest.raises(RunError, match="has no worker after 1 seconds"):
+        detect_raster(scene, tmp_path / "out.tif", scheduler=cluster.scheduler_address, enhance=False)
+    assert left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "said"),
+    [
+        (OSError("Timed out trying to connect"), RunError, "was lost before its workers were there"),
+        # A mistake of this program must not be told as one of the cluster.
+        (AttributeError("n_workers"), AttributeError, "n_workers"),
+    ],
+)
+def test_what_fails_while_workers_are_awaited(
+    raised: Exception, kind: type[Exception], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Client(nullcontext):  # type: ignore[type-arg]
+        def __init__(self, *_arguments: Any, **_options: Any) -> None:
+            super().__init__(self)
+
+        def wait_for_workers(self, *_arguments: Any, **_options: Any) -> None:
+            raise raised
+
+    monkeypatch.setattr(distributed, "Client", Client)
+    with pytest.raises(kind, match=said), open_cluster("tcp://somewhere:8786"):
+        pass
 
 
 @pytest.mark.parametrize(
