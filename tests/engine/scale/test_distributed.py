@@ -285,9 +285,7 @@ def test_merged_results_stay_as_they_are_for_a_second_call() -> None:
     np.testing.assert_array_equal(first.covariance(), second.covariance())
 
 
-def test_a_strip_that_fails_holds_no_scratch_cube(
-    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_strip_that_fails_holds_no_scratch_cube(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made, make = [], RunContext.scratch_cube
 
     def kept(*arguments: Any) -> Any:
