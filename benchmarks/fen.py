@@ -11,6 +11,7 @@ largest value.
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +22,7 @@ from torch import nn
 from torch.nn import functional
 
 from ferd_engine import enhance, open_model
-from ferd_engine.fen.backend import Backend, Carry, open_backend
+from ferd_engine.fen.backend import Backend, Carry, Work, open_backend
 from ferd_engine.fen.bundle import Model
 
 TOLERANCE = 1e-4
@@ -145,9 +146,11 @@ def compare(arguments: argparse.Namespace, model: Model) -> None:
 def enhance_in_blocks(backend: Backend, padded: np.ndarray, out: np.ndarray, rows: int = 64) -> np.ndarray:
     """Run a backend over a mirrored image block by block into `out` (rows, cols, bands), as the pipeline does."""
     halo, carry = (padded.shape[0] - out.shape[0]) // 2, Carry()
-    for start in range(0, len(out), rows):
-        stop = min(start + rows, len(out))
-        backend.enhance(padded[start : stop + 2 * halo], out[start:stop], carry=carry)
+    starts = range(0, len(out), rows)
+    works = (Work(padded[start : start + rows + 2 * halo], out[start : start + rows], carry) for start in starts)
+    with closing(backend.enhance_each(works)) as results:
+        for _ in results:
+            pass
     return out
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from .blocking import block_shape
 from .context import RunContext
 from .cube import BoolArray, Float32Array
-from .fen.backend import Backend, Carry
+from .fen.backend import Backend, Carry, Work
 from .overlap import one_ahead
 from .progress import ProgressSpan
 from .raster import Source
@@ -59,7 +60,7 @@ class _Scaled:
 class _Ring:
     """Arrays that are used in turn: fresh memory would cost more than the arithmetic on it.
 
-    Three, since one is filled, one waits, and one is with its user.
+    Three: of the scaled blocks two are being enhanced and one is filled; of the results one is with the caller.
     """
 
     SIZE = 3
@@ -138,27 +139,30 @@ class Enhancer:
         start, stop = rows or (0, self._source.n_rows)
         n_pixels = (stop - start) * self._source.n_cols
         shape = self.shape(context, bytes_per_value, least_rows)
-        carry = Carry()
         # An image of one block is cut for the threads as suits it best, since there is nothing to carry.
         carries = shape[0] < stop - start
 
-        def enhance(block: _Scaled) -> tuple[Float32Array, BoolArray]:
-            nonlocal carry
-            if block.core.row_start == start:
-                carry = Carry()
-            out = self._outs.next((*block.core.shape, len(self._numbers)))
-            return self._backend.enhance(block.padded, out, progress.check, carry if carries else None), block.valid
+        blocks: deque[_Scaled] = deque()
+
+        def works(scaled: Iterable[tuple[Window, _Scaled]]) -> Iterator[Work]:
+            carry = Carry()
+            for core, block in scaled:
+                if core.row_start == start:
+                    carry = Carry()
+                blocks.append(block)
+                yield Work(block.padded, self._outs.next((*core.shape, len(self._numbers))), carry if carries else None)
 
         done = 0
         place = Window(start, stop, 0, self._source.n_cols)
         windows = (shifted(part, place) for part in columns_of_tiles(*place.shape, *shape))
         with (
             closing(one_ahead(partial(self._scaled, check=progress.check), windows)) as scaled,
-            closing(one_ahead(enhance, (block for _, block in scaled))) as enhanced,
+            closing(self._backend.enhance_each(works(scaled), progress.check)) as enhanced,
         ):
-            for block, (values, valid) in enhanced:
+            for values in enhanced:
+                block = blocks.popleft()
                 progress.step(done / n_pixels, "FEN")
-                yield block.core, values, valid[block.core.within(block.outer)]
+                yield block.core, values, block.valid[block.core.within(block.outer)]
                 done += block.core.n_pixels
         progress.step(1.0, "FEN")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,14 @@ class Carry:
     """What a backend keeps from a block for the one right below it; only the backend that fills it reads it."""
 
     state: Any = None
+
+
+class Work(NamedTuple):
+    """A block to enhance, where its result goes, and what it carries on; see `Backend.enhance`."""
+
+    block: NDArray[np.float32]
+    out: NDArray[np.float32]
+    carry: Carry | None = None
 
 
 class Backend(Protocol):
@@ -52,6 +60,15 @@ class Backend(Protocol):
         carry : one for blocks of the same columns that follow each other downwards without a gap, given with each of
             them: rows that two of them share are then computed once. The result is the same.
         Returns (rows, cols, B) float32.
+        """
+
+    def enhance_each(
+        self, works: Iterable[Work], check: Callable[[], None] | None = None
+    ) -> Generator[NDArray[np.float32], None, None]:
+        """Yield the result of each work in order, while the next one is computed.
+
+        The next work is asked for before the last one's result is waited for, so that no thread waits at a block's
+        end. Close the generator after an error: nothing runs on then. `check` is as for `enhance`.
         """
 
     def working_bytes(self, rows: int, cols: int) -> int:

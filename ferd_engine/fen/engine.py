@@ -15,8 +15,11 @@ more than high ones. Jobs run in Python threads, each with single-threaded produ
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 
@@ -24,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import winograd
-from .backend import Carry
+from .backend import Carry, Work
 from .blas import Binder, Product
 from .floors import FlooredBottleneck, FlooredNetwork, with_floors
 from .jobs import Job, jobs_of_parts, jobs_of_strips
@@ -220,6 +223,14 @@ class _Workspace:
         ]
 
 
+@dataclass
+class _Strip:
+    """What a strip of one block leaves for the one below: rows, and the job that stores them."""
+
+    rows: list[Float32Array] = field(default_factory=list)
+    job: Future[None] | None = None
+
+
 class RowEngine:
     """Runs a FEN on blocks with a given kind of product; its buffers are kept from call to call.
 
@@ -251,41 +262,63 @@ class RowEngine:
         carry: Carry | None = None,
     ) -> Float32Array:
         """Return the enhanced block; see `backend.Backend.enhance`."""
-        halo_px = self._architecture.halo_px
-        rows, cols = block.shape[0] - 2 * halo_px, block.shape[1] - 2 * halo_px
         if out is None:
-            out = np.empty((rows, cols, block.shape[2]), np.float32)
-        jobs = jobs_of_parts(rows, cols, self._workers) if carry is None else jobs_of_strips(rows, cols, self._workers)
-        carried: list[list[Float32Array] | None] = [None] * len(jobs)
-        if carry is not None:
-            carry.state = carried = carry.state or [[] for _ in jobs]
-        n_threads = min(self._workers, len(jobs))
-        with ThreadPoolExecutor(n_threads, "ferd-fen", self._prepare_worker or _nothing) as pool:
-            futures = [
-                pool.submit(self._run, block, out, job, check or _nothing, kept) for job, kept in zip(jobs, carried)
-            ]
+            out = np.empty((*self._core_shape(block), block.shape[2]), np.float32)
+        with closing(self.enhance_each([Work(block, out, carry)], check)) as results:
+            return next(results)
+
+    def enhance_each(
+        self, works: Iterable[Work], check: Callable[[], None] | None = None
+    ) -> Generator[Float32Array, None, None]:
+        """Yield the results; see `backend.Backend.enhance_each`."""
+        under_way: deque[tuple[Work, list[Future[None]]]] = deque()
+        with ThreadPoolExecutor(self._workers, "ferd-fen", self._prepare_worker or _nothing) as pool:
             try:
-                for future in futures:
-                    future.result()
+                for work in works:
+                    under_way.append((work, self._submit(pool, work, check or _nothing)))
+                    if len(under_way) > 1:
+                        yield _result(*under_way[0])
+                        under_way.popleft()
+                while under_way:
+                    yield _result(*under_way.popleft())
             finally:
                 # After an error or an interrupt, jobs that have not begun must not hold up the caller.
-                for future in futures:
-                    future.cancel()
-        return out
+                for _, futures in under_way:
+                    for future in futures:
+                        future.cancel()
+
+    def _core_shape(self, block: Float32Array) -> tuple[int, int]:
+        halo_px = self._architecture.halo_px
+        return block.shape[0] - 2 * halo_px, block.shape[1] - 2 * halo_px
+
+    def _submit(self, pool: ThreadPoolExecutor, work: Work, check: Callable[[], None]) -> list[Future[None]]:
+        """Hand the jobs of a block to the pool, whose threads begin them in the order in which they came."""
+        shape = self._core_shape(work.block)
+        if work.carry is None:
+            jobs = jobs_of_parts(*shape, self._workers)
+            return [pool.submit(self._run, work, job, check, None, None) for job in jobs]
+        jobs = jobs_of_strips(*shape, self._workers)
+        work.carry.state = work.carry.state or [_Strip() for _ in jobs]
+        for strip, job in zip(work.carry.state, jobs):
+            strip.job = pool.submit(self._run, work, job, check, strip.rows, strip.job)
+        return [strip.job for strip in work.carry.state]
 
     def _run(
         self,
-        block: Float32Array,
-        out: Float32Array,
+        work: Work,
         job: Job,
         check: Callable[[], None],
         carried: list[Float32Array] | None,
+        above: Future[None] | None,
     ) -> None:
+        """Compute one job, once the job `above` that fills what it carries is done."""
+        if above is not None:
+            above.result()
         workspace = self._take(job.n_cols + 2 * self._architecture.halo_px)
         try:
             # Unused pixels at the rows' ends may overflow; so may all with weights that `check_runs` refuses.
             with np.errstate(over="ignore", invalid="ignore"):
-                workspace.run(block, out, job, check, carried)
+                workspace.run(work.block, work.out, job, check, carried)
         finally:
             with self._lock:
                 self._spare.append(workspace)
@@ -318,6 +351,13 @@ class RowEngine:
         carried = 4 * a.bottlenecks * (2 * a.inner + a.outer) * (cols + 2 * a.halo_px * len(strips))
         # Prepared steps: some hundred small objects per worker.
         return rows * cols * a.n_bands * 4 + carried + min(self._workers, len(jobs)) * (buffers + (1 << 19))
+
+
+def _result(work: Work, futures: list[Future[None]]) -> Float32Array:
+    """Return the result of a block when all of its jobs are done; raises what one of them raised."""
+    for future in futures:
+        future.result()
+    return work.out
 
 
 def _nothing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import nullcontext
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..threads import available_threads, can_set_threads, single_threaded
 from . import blas
-from .backend import Carry
+from .backend import Carry, Work
 from .engine import RowEngine
 from .network import Architecture, Weights
 
@@ -51,6 +51,13 @@ class NumpyBackend:
         """Return the enhanced block; see `Backend.enhance`."""
         with single_threaded() if self._own_threads else nullcontext():
             return self._engine.enhance(block, out, check, carry)
+
+    def enhance_each(
+        self, works: Iterable[Work], check: Callable[[], None] | None = None
+    ) -> Generator[Float32Array, None, None]:
+        """Yield the results; see `Backend.enhance_each`."""
+        with single_threaded() if self._own_threads else nullcontext():
+            yield from self._engine.enhance_each(works, check)
 
     def working_bytes(self, rows: int, cols: int) -> int:
         """Return an upper bound of what `enhance` allocates; see `Backend.working_bytes`."""

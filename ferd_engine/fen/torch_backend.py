@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..threads import available_threads
-from .backend import Carry
+from .backend import Carry, Work
 from .blas import Product
 from .engine import RowEngine
 from .network import Architecture, Weights
@@ -77,11 +78,24 @@ class TorchBackend:
         carry: Carry | None = None,
     ) -> Float32Array:
         """Return the enhanced block; see `Backend.enhance`."""
+        with self._own_threads():
+            return self._runner.enhance(block, out, check, carry)
+
+    def enhance_each(
+        self, works: Iterable[Work], check: Callable[[], None] | None = None
+    ) -> Generator[Float32Array, None, None]:
+        """Yield the results; see `Backend.enhance_each`."""
+        with self._own_threads():
+            yield from self._runner.enhance_each(works, check)
+
+    @contextmanager
+    def _own_threads(self) -> Iterator[None]:
+        """Let torch use the threads of this backend, and give it the former number back."""
         # What the engine's threads set for themselves becomes the default of threads that others start later.
         threads = self._torch.get_num_threads()
         self._torch.set_num_threads(self._workers)
         try:
-            return self._runner.enhance(block, out, check, carry)
+            yield
         finally:
             self._torch.set_num_threads(threads)
 

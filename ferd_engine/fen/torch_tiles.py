@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RunError
+from ..overlap import one_ahead
 from ..windows import Window, shifted, tiles
-from .backend import Carry
+from .backend import Carry, Work
 from .network import Architecture, Weights, fold
 
 if TYPE_CHECKING:
@@ -108,6 +109,14 @@ class TorchTiles:
                     check()
                 self._run(source, target, tile)
         return out
+
+    def enhance_each(
+        self, works: Iterable[Work], check: Callable[[], None] | None = None
+    ) -> Generator[Float32Array, None, None]:
+        """Yield the results; see `backend.Backend.enhance_each`."""
+        with closing(one_ahead(lambda work: self.enhance(work.block, work.out, check), works)) as results:
+            for _, result in results:
+                yield result
 
     def _run(self, source: torch.Tensor, target: torch.Tensor, tile: Window) -> None:
         """Compute one tile; where the GPU's memory does not suffice, in smaller and smaller parts."""

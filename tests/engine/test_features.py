@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 import ferd_engine.features
 from ferd_engine.context import RunContext
 from ferd_engine.features import Enhancer, SourceCube
-from ferd_engine.fen.backend import Backend, open_backend
+from ferd_engine.fen.backend import Backend, Work, open_backend
 from ferd_engine.fen.bundle import Model
 from ferd_engine.options import EnhanceOptions
 from ferd_engine.plan import make_plan
@@ -33,14 +35,22 @@ class CountingBackend:
         self._halo_px = halo_px
         self.n_pixels = 0
 
-    def enhance(self, block: Any, out: Any = None, check: Callable[[], None] | None = None, carry: Any = None) -> Any:
-        assert np.isfinite(block).all()
-        assert block.flags.c_contiguous
-        self.n_pixels += (block.shape[0] - 2 * self._halo_px) * (block.shape[1] - 2 * self._halo_px)
-        before = block.copy()
-        result = self._backend.enhance(block, out, check, carry)
-        assert np.array_equal(block, before)
-        return result
+    def enhance_each(self, works: Iterable[Work], check: Callable[[], None] | None = None) -> Iterator[Any]:
+        given: deque[tuple[Any, Any]] = deque()
+
+        def counted() -> Iterator[Work]:
+            for work in works:
+                assert np.isfinite(work.block).all()
+                assert work.block.flags.c_contiguous
+                rows, cols = (side - 2 * self._halo_px for side in work.block.shape[:2])
+                self.n_pixels += rows * cols
+                given.append((work.block, work.block.copy()))
+                yield work
+
+        for result in self._backend.enhance_each(counted(), check):
+            block, before = given.popleft()
+            assert np.array_equal(block, before)
+            yield result
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)

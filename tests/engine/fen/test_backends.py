@@ -17,7 +17,7 @@ import pytest
 from ferd_engine.errors import MissingPackageError, RunError, UsageError
 from ferd_engine.fen import backend as backend_module
 from ferd_engine.fen import blas, engine, jobs
-from ferd_engine.fen.backend import Carry, open_backend
+from ferd_engine.fen.backend import Carry, Work, open_backend
 from ferd_engine.fen.bundle import Model
 from ferd_engine.fen.network import Architecture
 from ferd_engine.fen.numpy_backend import NumpyBackend
@@ -84,8 +84,9 @@ def test_block_size_changes_nothing(name: str, tile: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("heights", [(1,) * 12, (2, 1, 9), (3, 4, 5), (4, 4, 4), (8, 3, 1), (12,)])
+@pytest.mark.parametrize("ahead", [False, True])
 def test_blocks_that_carry_on_from_the_one_above_change_nothing(
-    name: str, threads: int, heights: tuple[int, ...]
+    name: str, threads: int, heights: tuple[int, ...], ahead: bool
 ) -> None:
     architecture = Architecture(6, entry=8, inner=8, outer=16, hidden=8)
     weights = random_weights(architecture, 1)
@@ -94,11 +95,15 @@ def test_blocks_that_carry_on_from_the_one_above_change_nothing(
     backend = _open(name, architecture, weights, threads)
     # Two images in turn: what one carries does not show in the other.
     for _ in range(2):
-        carry, row, found = Carry(), 0, []
+        carry, row, works = Carry(), 0, []
         for height in heights:
             block = padded[row : row + height + 2 * architecture.halo_px]
-            found.append(backend.enhance(block, carry=carry))
+            works.append(Work(block, np.empty((height, 301, 6), np.float32), carry))
             row += height
+        if ahead:
+            found = list(backend.enhance_each(works))
+        else:
+            found = [backend.enhance(*work[:2], carry=carry) for work in works]
         assert relative_difference(np.concatenate(found), enhanced(image, weights, 3)) < TOLERANCE
 
 
@@ -185,6 +190,54 @@ def test_an_error_in_a_job_reaches_the_caller_and_leaves_the_backend_usable(
     assert np.array_equal(backend.enhance(block), before)
 
 
+def _works(n: int, cols: int) -> list[Work]:
+    carry = Carry()
+    return [Work(np.zeros((14, cols + 6, 7), np.float32), np.empty((8, cols, 7), np.float32), carry) for _ in range(n)]
+
+
+def test_the_next_block_is_begun_while_a_strip_of_the_last_one_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    architecture = Architecture(7, entry=8, inner=8, outer=16, hidden=8)
+    backend = NumpyBackend(architecture, random_weights(architecture, 2), threads=2)
+    works = _works(2, 3 * jobs.STRIP_COLS)
+    second, begun = works[1].block, threading.Event()
+    ran: list[tuple[int, int]] = []
+
+    def run(self: Any, block: Any, out: Any, job: Any, check: Any, carried: Any) -> None:
+        if block is second:
+            begun.set()
+        elif job.col + job.n_cols == out.shape[1]:
+            # The other thread ends the three other strips and goes on to the next block.
+            assert begun.wait(60)
+        ran.append((0 if block is not second else 1, job.col))
+
+    monkeypatch.setattr(engine._Workspace, "run", run)
+    for _ in backend.enhance_each(works):
+        pass
+    cols = sorted({col for _, col in ran})
+    assert len(cols) == 4
+    assert len(ran) == 8
+    assert all(ran.index((0, col)) < ran.index((1, col)) for col in cols)
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_an_error_in_one_of_several_blocks_ends_the_others(failing: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    architecture = Architecture(7, entry=8, inner=8, outer=16, hidden=8)
+    backend = NumpyBackend(architecture, random_weights(architecture, 2), threads=2)
+    works = _works(4, 40)
+
+    def run(self: Any, block: Any, *_: Any) -> None:
+        if block is works[failing].block:
+            raise MemoryError
+
+    monkeypatch.setattr(engine._Workspace, "run", run)
+    results = backend.enhance_each(works)
+    for _ in range(failing):
+        next(results)
+    with pytest.raises(MemoryError):
+        next(results)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ferd-fen")]
+
+
 @pytest.mark.parametrize("shape", [(40, 30), (3, 7), (129, 70)])
 def test_without_a_direct_product_the_wrapper_does_the_work(
     shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -231,7 +284,7 @@ def test_working_bytes_bound_what_the_process_grows_by(name: str) -> None:
     code = f"""
 from pathlib import Path
 import numpy as np
-from ferd_engine.fen.backend import Carry, open_backend
+from ferd_engine.fen.backend import Carry, Work, open_backend
 from ferd_engine.fen.bundle import Model
 from ferd_engine.fen.network import Architecture, untrained_weights
 architecture = Architecture(200)
