@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from ferd_engine import detect, enhance
 from ferd_engine.evaluate import evaluate_scores
-from training.config import SceneConfig, load_config
+from training.config import SceneConfig
+from training.config_file import load_config
 from training.implant import donor, implant
 from training.scenes import Scene, load_scenes
 from training.selection import Case

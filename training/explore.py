@@ -29,7 +29,8 @@ from ferd_engine.evaluate import evaluate_scores
 from ferd_engine.fen.bundle import Model, save_model
 from ferd_engine.fen.network import Architecture, untrained_weights
 
-from .config import Config, config_of, read_table
+from .config import Config
+from .config_file import config_of, read_table
 from .objectives import with_gain
 from .scenes import load_scenes
 from .selection import Case, cases_with_things

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ferd_engine.errors import FerdError, UsageError
-from training.config import LossConfig, NetworkConfig, TrainingConfig, load_config
+from training.config import LossConfig, NetworkConfig, TrainingConfig
+from training.config_file import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = ROOT / "training" / "paper"

@@ -12,7 +12,7 @@ import pytest
 from ferd_engine.fen.bundle import load_model, verify_model
 from ferd_engine.fen.network import Architecture, untrained_weights
 from ferd_engine.fen.store import DEFAULT_NAMES, EMBEDDED_FOLDER
-from training.config import load_config
+from training.config_file import load_config
 
 ROOT = Path(__file__).resolve().parents[3]
 
