@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import matplotlib as mpl
@@ -24,7 +24,9 @@ RING_M = 42.0
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where scripts/demo.sh left its rasters")
+    folder = parser.parse_args().folder
     truth_path = folder / "truth.tif"
     paths = {"FEN + GRX": folder / "score.tif", "GRX": folder / "score_plain.tif"}
     aucs = {name: evaluate_files(str(path), str(truth_path)).auc for name, path in paths.items()}

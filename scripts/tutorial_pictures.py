@@ -1,13 +1,11 @@
 """Draw the pictures of the command line's tutorial: scenes, scores and objects side by side.
 
-    python scripts/tutorial_pictures.py ENMAP_SCENE [docs/images]
-
 The sample scene is made anew; of both scenes the tutorial's own commands give the scores.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,14 +27,19 @@ from ferd_engine.windows import Window
 RED_GREEN_BLUE_NM = (660.0, 560.0, 480.0)
 
 
-def main(arguments: list[str]) -> None:
-    images = Path(arguments[1] if len(arguments) > 1 else "docs/images")
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("enmap_scene", type=Path, metavar="ENMAP_SCENE", help="the EnMAP scene of the tutorial")
+    parser.add_argument(
+        "images", type=Path, metavar="FOLDER", nargs="?", default=Path("docs/images"), help="default: docs/images"
+    )
+    options = parser.parse_args()
     gdal.UseExceptions()
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         sample = make_sample(folder / "sample")
-        draw(sample.scene, folder, images / "cli-sample.png", min_pixels=1)
-        draw(Path(arguments[0]), folder, images / "cli-enmap.png", min_pixels=2)
+        draw(sample.scene, folder, options.images / "cli-sample.png", min_pixels=1)
+        draw(options.enmap_scene, folder, options.images / "cli-enmap.png", min_pixels=2)
 
 
 def draw(scene: Path, folder: Path, picture: Path, *, min_pixels: int) -> None:
@@ -82,4 +85,4 @@ def peaks(hits: Path) -> tuple[list[int], list[int]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
