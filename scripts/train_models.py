@@ -19,10 +19,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ferd_engine.errors import FerdError  # noqa: E402
+from ferd_engine.errors import FerdError, UsageError  # noqa: E402
 from ferd_engine.fen.bundle import Model, load_model, save_model  # noqa: E402
 from ferd_engine.fen.store import EMBEDDED_FOLDER  # noqa: E402
-from training.config import load_config  # noqa: E402
+from training.config import Config  # noqa: E402
+from training.config_file import load_config  # noqa: E402
 from training.train import train  # noqa: E402
 
 CONFIGS = ROOT / "training" / "configs"
@@ -35,14 +36,24 @@ def main(arguments: list[str]) -> int:
         return 2
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     target = Path(arguments[0])
-    for name in arguments[1:] or sorted(path.stem for path in CONFIGS.glob("*.toml")):
-        try:
-            model = save_model(replace(train(load_config(CONFIGS / f"{name}.toml")), name=name), target / name)
-        except FerdError as error:
-            print(f"train_models: {name}: {error}", file=sys.stderr)
-            return error.exit_code
-        print(f"{model.folder}: {model.n_bands} bands, sha256 {model.sha256}: {compared(model)}")
+    names = arguments[1:] or sorted(path.stem for path in CONFIGS.glob("*.toml"))
+    try:
+        # All of them before the first is trained, so that nothing is trained in vain.
+        configs = {name: checked_config(name, target / name) for name in names}
+        for name, config in configs.items():
+            model = save_model(replace(train(config), name=name), target / name)
+            print(f"{model.folder}: {model.n_bands} bands, sha256 {model.sha256}: {compared(model)}")
+    except FerdError as error:
+        print(f"train_models: {error}", file=sys.stderr)
+        return error.exit_code
     return 0
+
+
+def checked_config(name: str, folder: Path) -> Config:
+    """Return a model's configuration; raise `UsageError` where there is none, or something lies in its place."""
+    if folder.exists():
+        raise UsageError(f"{folder} exists: remove it, or name another folder for the models.")
+    return load_config(CONFIGS / f"{name}.toml")
 
 
 def compared(model: Model) -> str:

@@ -16,7 +16,7 @@ from ferd_engine.fen.bundle import save_model
 from ferd_engine.fen.store import find_model
 
 from . import published, tables
-from .config import SceneConfig
+from .config import SceneConfig, at_least
 from .diagnosis import diagnose
 from .evaluation import UNTRAINED, Method, Table, family, run_table, scenes_of_folder, scenes_of_had100, untrained
 from .scenes import load_scenes
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from .config import load_config
+    from .config_file import load_config
     from .train import train
 
     config = load_config(options.config)
@@ -124,6 +124,7 @@ def _explore(options: argparse.Namespace) -> None:
 
 
 def _evaluate_scenes(options: argparse.Namespace) -> None:
+    at_least("The number of controls", options.controls, 0)
     scenes = scenes_of_folder(options.data)
     models = options.model or ["fen-200"]
     methods = [Method("GRX", "grx"), Method("SLRX", "slrx")]
@@ -141,6 +142,7 @@ def _evaluate_scenes(options: argparse.Namespace) -> None:
 
 
 def _evaluate_had100(options: argparse.Namespace) -> None:
+    at_least("The number of controls", options.controls, 0)
     scenes = scenes_of_had100(options.data, options.bands)
     models = options.model or [f"fen-{options.bands}"]
     methods = [Method("GRX", "grx"), *(Method(f"{name} + GRX", "grx", family(name)) for name in models)]

@@ -33,13 +33,21 @@ def save(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load(folder: Path, digest: str) -> dict[str, Any] | None:
-    """Return the state, None where there is none; `InputError` where it is damaged or of another configuration."""
+    """Return the state, None where there is none.
+
+    `InputError` where it cannot be read, is damaged or belongs to another configuration.
+    """
     path = folder / FILE
-    if not path.is_file():
-        return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(
+            f"Cannot read the checkpoint {path} ({error.strerror or error}): see to it that this user may read the "
+            "file, or name another output folder."
+        ) from error
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise InputError(f"The checkpoint {path} is damaged: delete it and train again, or use --fresh.") from error
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise InputError(f"The checkpoint {path} was not written by this program: name another output folder.")

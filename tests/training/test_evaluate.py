@@ -140,6 +140,12 @@ def test_a_wrong_folder_is_named(tmp_path, capsys):
     assert "no .mat scenes" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", [["scenes"], ["had100", "--bands", "50"]])
+def test_fewer_controls_than_none_are_refused_before_a_scene_is_read(kind, tmp_path, capsys):
+    assert main(["evaluate", *kind, "--data", str(tmp_path), "--controls", "-1"]) == 2
+    assert capsys.readouterr().err == "training: The number of controls is -1: give 0 or more.\n"
+
+
 def test_scenes_take_the_largest_model_that_fits(tmp_path, capsys):
     folder = tmp_path / "scenes"
     folder.mkdir()

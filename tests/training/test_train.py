@@ -21,7 +21,8 @@ from ferd_engine.errors import Cancelled, InputError, MissingPackageError, Model
 from ferd_engine.fen.bundle import load_model
 from ferd_engine.fen.network import untrained_weights
 from training import checkpoint
-from training.config import Config, DataConfig, NetworkConfig, RankingConfig, SceneConfig, TrainingConfig, load_config
+from training.config import Config, DataConfig, NetworkConfig, RankingConfig, SceneConfig, TrainingConfig
+from training.config_file import load_config
 from training.networks.distillation import ReverseDistillation
 from training.networks.fen import Fen
 from training.train import train
@@ -282,6 +283,13 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
     path = tmp_path / "run" / checkpoint.FILE
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(InputError, match="damaged"):
+        train(config(tmp_path / "run", epochs=1))
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_called_damaged(tmp_path):
+    # In place of a file that the user may not read, since root may read all.
+    (tmp_path / "run" / checkpoint.FILE).mkdir(parents=True)
+    with pytest.raises(InputError, match=r"Cannot read the checkpoint .*checkpoint\.pt \("):
         train(config(tmp_path / "run", epochs=1))
 
 
