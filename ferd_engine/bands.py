@@ -20,7 +20,10 @@ _MATCH_TOLERANCE_NM = 15.0
 
 @dataclass(frozen=True)
 class BandInfo:
-    """One band of a raster: `number` counts from 1; wavelength and width are in nanometres where known."""
+    """One band of a raster: `number` counts from 1; wavelength and width are in nanometres where known.
+
+    `stored_type` names the type of its numbers in the file, such as int16, where there is a file.
+    """
 
     number: int
     name: str = ""
@@ -30,6 +33,7 @@ class BandInfo:
     nodata: float | None = None
     scale: float = 1.0
     offset: float = 0.0
+    stored_type: str = ""
 
 
 @dataclass(frozen=True)

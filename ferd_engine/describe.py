@@ -37,9 +37,8 @@ def _header(source: Source) -> dict[str, Any]:
         "rows": source.n_rows,
         "cols": source.n_cols,
         "bands": len(source.bands),
-        "dtype": str(
-            source.dtype if isinstance(source.dtype, str) else getattr(source.dtype, "__name__", source.dtype)
-        ),
+        # Several where bands differ.
+        "dtype": ", ".join(dict.fromkeys(band.stored_type for band in source.bands)),
         "projection": _projection_name(source.georeference.projection),
         "geotransform": source.georeference.geotransform,
         "nodata": [value if math.isfinite(value) else str(value) for value in nodata],

@@ -14,7 +14,7 @@ from ..bands import BandInfo
 from ..errors import DamagedInputError, InputError, RunError
 from ..windows import Window
 from .declared import SLACK_BYTES, check_values
-from .gdal_setup import gdal, gdal_exceptions, gdal_reason
+from .gdal_setup import gdal, gdal_exceptions, gdal_reason, type_name
 from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target
 
 _EXACT_IN_FLOAT32 = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
@@ -43,7 +43,7 @@ class ArraySource:
         self.path = path
         self.files: tuple[str, ...] = (path,) if path else ()
         self.n_rows, self.n_cols, n_bands = array.shape
-        self.bands = tuple(BandInfo(number) for number in range(1, n_bands + 1))
+        self.bands = _bands(n_bands, array.dtype.name)
         self.georeference = Georeference()
         self.dtype: DTypeLike = np.float32 if array.dtype.name in _EXACT_IN_FLOAT32 else np.float64
         self._floating = array.dtype.kind == "f"
@@ -100,17 +100,17 @@ class Mat73Source:
                     "and that GDAL has its HDF5 driver, or save the cube with -v7."
                 ) from error
             dims = [dimension.GetSize() for dimension in self._array.GetDimensions()]
-            kind = gdal.GetDataTypeName(self._array.GetDataType().GetNumericDataType())
-        if kind.startswith("C") or kind == "Unknown" or 0 in dims:
+            kind = type_name(self._array.GetDataType().GetNumericDataType())
+        if kind.startswith("c") or kind == "unknown" or 0 in dims:
             raise InputError(f"The array of {path} is empty or not of real numbers: name another one with --variable.")
         check_values(path, math.prod(dims), Path(path).stat().st_size)
         self.path = path
         self._variable = variable
         self.files: tuple[str, ...] = (path,)
         n_bands, self.n_cols, self.n_rows = dims
-        self.bands = tuple(BandInfo(number) for number in range(1, n_bands + 1))
+        self.bands = _bands(n_bands, kind)
         self.georeference = Georeference()
-        self.dtype: DTypeLike = np.float32 if kind in ("Byte", "Int16", "UInt16", "Float32") else np.float64
+        self.dtype: DTypeLike = np.float32 if kind in _EXACT_IN_FLOAT32 else np.float64
 
     def read(self, window: Window, numbers: Sequence[int], out: FloatArray | None = None) -> Block:
         """Read a window of the bands between the lowest and the highest number, and keep those asked for."""
@@ -226,6 +226,10 @@ def _check_declared_size(path: str, shape: tuple[int, ...], kind: str, budget_by
             f"The array of {path} takes {n_bytes >> 20} MiB, and a MATLAB file of this version can only be read as a "
             "whole: give a larger --memory, or save the cube with -v7.3 or as .npy."
         )
+
+
+def _bands(n_bands: int, stored_type: str) -> tuple[BandInfo, ...]:
+    return tuple(BandInfo(number, stored_type=stored_type) for number in range(1, n_bands + 1))
 
 
 def _band_index(numbers: Sequence[int]) -> slice | list[int]:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..bands import BandInfo
+from .gdal_setup import type_name
 
 logger = logging.getLogger("ferd")
 
@@ -90,7 +91,14 @@ def _band_info(band: Any, number: int, lists: Mapping[str, list[str]]) -> BandIn
         nodata=None if nodata is None else float(nodata),
         scale=_finite_or(band.GetScale(), 1.0) or 1.0,
         offset=_finite_or(band.GetOffset(), 0.0),
+        stored_type=_stored_type(band),
     )
+
+
+def _stored_type(band: Any) -> str:
+    # GDAL before 3.7 calls signed bytes a way of reading bytes.
+    signed = band.GetMetadataItem("PIXELTYPE", "IMAGE_STRUCTURE") == "SIGNEDBYTE"
+    return "int8" if signed else type_name(band.DataType)
 
 
 def _facts(items: Mapping[str, str], dataset_unit: str | None) -> _Facts:

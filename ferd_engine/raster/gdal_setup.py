@@ -157,6 +157,12 @@ def bounded_cache(budget_bytes: int) -> Iterator[None]:
         gdal.SetCacheMax(before)
 
 
+def type_name(code: int) -> str:
+    """Return numpy's name of a GDAL data type, such as int16; of one that numpy lacks, GDAL's in small letters."""
+    name: str = gdal.GetDataTypeName(code).lower()
+    return "uint8" if name == "byte" else name
+
+
 def gdal_reason(error: Any) -> str:
     """Return GDAL's own message as part of a sentence."""
     text = " ".join(str(error).split()).rstrip(".")

@@ -15,14 +15,14 @@ from ..windows import Window
 from .address import is_plain_path
 from .band_metadata import read_band_infos
 from .declared import SLACK_BYTES, check_declared
-from .gdal_setup import direct_tiff_reads, gdal, gdal_array, gdal_exceptions, gdal_reason, reads_tiff_directly
+from .gdal_setup import direct_tiff_reads, gdal, gdal_exceptions, gdal_reason, reads_tiff_directly
 from .raw_file import RawRows, open_raw
 from .raw_tiff import open_raw_tiff
 from .row_cache import RowCache
 from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target
 
 # Types that float32 holds exactly; the others are read as float64.
-_FLOAT32_TYPES = ("Byte", "Int8", "UInt16", "Int16", "Float16", "Float32")
+_FLOAT32_TYPES = ("uint8", "int8", "uint16", "int16", "float16", "float32")
 # Rows per read where any rows of a tile can be read alone: fewer would not be worth a call.
 _DIRECT_ROWS = 32
 _ENVI_DATA_SUFFIXES = (".bsq", ".bil", ".bip", ".img", ".dat", ".raw")
@@ -66,11 +66,11 @@ class GdalSource:
             block_rows = min(block_rows, _DIRECT_ROWS)
         self.block_rows: int = min(max(block_rows, 1), self.n_rows)
         self.block_cols: int = min(max(block_cols, 1), self.n_cols)
-        self.dtype, self._floating = _working_type(self._dataset, self.path)
+        self.dtype, self._floating = _working_type(self.bands, self.path)
         if any(_leaves_float32(band) for band in self.bands):
             self.dtype = np.float64
         self._masked = bool(first.GetMaskFlags() & (gdal.GMF_PER_DATASET | gdal.GMF_ALPHA))
-        self._stored_type = _stored_type(self._dataset, self.dtype)
+        self._stored_type = _stored_type(self.bands, self.dtype)
         self._raw: RawRows | None = open_raw(self._dataset) or open_raw_tiff(self._dataset)
 
     def read(self, window: Window, numbers: Sequence[int], out: FloatArray | None = None) -> Block:
@@ -228,33 +228,25 @@ def _open(path: str) -> Any:
     return dataset
 
 
-def _working_type(dataset: Any, path: str) -> tuple[DTypeLike, bool]:
+def _working_type(bands: Sequence[BandInfo], path: str) -> tuple[DTypeLike, bool]:
     """Return the dtype to read into, and whether the raster can hold NaN or infinities."""
-    names = {gdal.GetDataTypeName(dataset.GetRasterBand(i).DataType) for i in range(1, dataset.RasterCount + 1)}
-    if any(name.startswith("C") for name in names):
+    names = {band.stored_type for band in bands}
+    if any(name.startswith("c") for name in names):
         raise InputError(f"The raster {path} holds complex numbers: give a raster of real numbers.")
     exact = all(name in _FLOAT32_TYPES for name in names)
-    return (np.float32 if exact else np.float64), any(name.startswith("Float") for name in names)
+    return (np.float32 if exact else np.float64), any(name.startswith("float") for name in names)
 
 
-def _stored_type(dataset: Any, working: DTypeLike) -> np.dtype[Any]:
-    """Return the dtype of the bands where they share one that numpy has, else the one to work in."""
-    kinds = {dataset.GetRasterBand(i).DataType for i in range(1, dataset.RasterCount + 1)}
-    # GDAL before 3.7 calls signed bytes a way of reading bytes.
-    if kinds == {gdal.GDT_Byte} and _is_signed(dataset.GetRasterBand(1)):
-        return np.dtype(np.int8)
-    code = gdal_array.GDALTypeCodeToNumericTypeCode(kinds.pop()) if len(kinds) == 1 else None
-    return np.dtype(working if code is None else code)
+def _stored_type(bands: Sequence[BandInfo], working: DTypeLike) -> np.dtype[Any]:
+    """Return the dtype of the bands where they share one, else the one to work in."""
+    names = {band.stored_type for band in bands}
+    return np.dtype(names.pop() if len(names) == 1 else working)
 
 
 def _leaves_float32(band: BandInfo) -> bool:
     """Say whether scale and offset of a band lead beyond float32's range, or leave too few digits to its values."""
     scale = abs(band.scale)
     return not 1e-20 < scale < 1e20 or abs(band.offset) > 1e5 * scale
-
-
-def _is_signed(band: Any) -> bool:
-    return bool(band.GetMetadataItem("PIXELTYPE", "IMAGE_STRUCTURE") == "SIGNEDBYTE")
 
 
 def _georeference(dataset: Any) -> Georeference:

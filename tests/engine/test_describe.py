@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from osgeo import gdal
 
 from ferd_engine import detect_raster
 from ferd_engine.describe import describe_raster
@@ -32,7 +33,7 @@ def test_the_header(tmp_path: Path) -> None:
         "rows": 11,
         "cols": 9,
         "bands": 5,
-        "dtype": "float32",
+        "dtype": "uint16",
         "projection": "",
         "geotransform": None,
         "nodata": [7.0],
@@ -43,6 +44,15 @@ def test_the_header(tmp_path: Path) -> None:
     }
     assert {key: facts[key] for key in expected} == expected
     assert "needs 50" in facts["why"]
+
+
+def test_types_that_differ_by_band_are_all_told(tmp_path: Path) -> None:
+    mixed = gdal.GetDriverByName("VRT").Create(str(tmp_path / "mixed.vrt"), 4, 5, 0)
+    for kind in (gdal.GDT_Int16, gdal.GDT_Float32, gdal.GDT_Int16):
+        mixed.AddBand(kind)
+    mixed = None
+    assert mixed is None
+    assert describe_raster(str(tmp_path / "mixed.vrt"), EnhanceOptions())["dtype"] == "int16, float32"
 
 
 @pytest.mark.parametrize("options", [{}, {"bands": "3-9"}, {"band_selection": "spread"}, {"bands": "9,1-8"}])

@@ -54,6 +54,10 @@ def assert_reads(source: Source, expected: np.ndarray) -> None:
                     assert values.dtype == source.dtype
 
 
+def stored_types(source: Source) -> set[str]:
+    return {band.stored_type for band in source.bands}
+
+
 def working_dtype(dtype: str) -> type:
     return np.float64 if dtype in ("int32", "float64") else np.float32
 
@@ -67,6 +71,7 @@ def test_envi(tmp_path: Path, dtype: str, interleave: str, byte_order: int) -> N
     with opened(path) as source:
         assert source.dtype == working_dtype(dtype)
         assert sorted(Path(file).name for file in source.files) == ["scene.hdr", "scene.img"]
+        assert stored_types(source) == {dtype}
         assert_reads(source, array)
     with opened(path.with_suffix(".hdr")) as source:
         assert_reads(source, array)
@@ -145,6 +150,7 @@ def test_a_header_alone(tmp_path: Path) -> None:
 def test_geotiff(tmp_path: Path, dtype: str, creation: tuple[str, ...]) -> None:
     array = cube(N_ROWS, N_COLS, N_BANDS, dtype)
     with opened(write_tiff(tmp_path / "scene.tif", array, *creation)) as source:
+        assert stored_types(source) == {dtype}
         assert_reads(source, array)
 
 
@@ -198,6 +204,7 @@ def test_other_tiffs_are_left_to_gdal(
     if signed and int(gdal.VersionInfo()) >= 3070000:
         pytest.skip("newer GDAL has a type for signed bytes")
     with opened(write_tiff(tmp_path / "scene.tif", array, *creation)) as source:
+        assert stored_types(source) == {"int8" if signed else "uint16"}
         assert_reads(source, array.view(np.int8) if signed else array)
 
 
@@ -325,6 +332,7 @@ def test_npy(tmp_path: Path, dtype: str, order: str) -> None:
     np.save(tmp_path / "scene.npy", np.asarray(array, order=order))  # type: ignore[call-overload]
     with opened(tmp_path / "scene.npy") as source:
         assert source.dtype == working_dtype(dtype)
+        assert stored_types(source) == {dtype}
         assert_reads(source, array)
 
 
@@ -342,6 +350,7 @@ def test_mat_before_v73(tmp_path: Path, dtype: str, compressed: bool) -> None:
     array = cube(N_ROWS, N_COLS, N_BANDS, dtype)
     savemat(tmp_path / "scene.mat", {"data": array, "map": array[:, :, 0]}, do_compression=compressed)
     with opened(tmp_path / "scene.mat") as source:
+        assert stored_types(source) == {dtype}
         assert_reads(source, array)
 
 
@@ -363,6 +372,7 @@ def test_mat_v73(tmp_path: Path, dtype: str) -> None:
     path = write_mat73(tmp_path / "scene.mat", data=array, map=array[:, :, 0])
     with opened(path) as source:
         assert source.dtype == working_dtype(dtype)
+        assert stored_types(source) == {dtype}
         assert_reads(source, array)
 
 
