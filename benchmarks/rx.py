@@ -28,7 +28,7 @@ from osgeo import gdal
 
 from ferd_engine.context import RunContext
 from ferd_engine.cube import MaskedCube, ScratchCube
-from ferd_engine.detectors import make_detector
+from ferd_engine.detectors import make_detector, uses_extrema
 from ferd_engine.detectors.rings import outer_for_rank, shifted_interval
 from ferd_engine.parallel import thread_count, threads
 from ferd_engine.raster.array_source import load_mat
@@ -70,9 +70,10 @@ def detect(name: str, cube: MaskedCube, array: np.ndarray, **options: object) ->
     """Return the scores of a detector, statistics included."""
     sink = ArraySink(array.shape[:2])
     with threads():
-        moments = Moments(array.shape[2])
+        detector = make_detector(name, **options)
+        moments = Moments(array.shape[2], extrema=uses_extrema(detector))
         moments.add(array.reshape(-1, array.shape[2]))
-        make_detector(name, **options).score(cube, moments, sink, RunContext(budget_bytes=8 << 30))
+        detector.score(cube, moments, sink, RunContext(budget_bytes=8 << 30))
     return sink.scores
 
 

@@ -30,7 +30,6 @@ _trmm = published_routine(cython_blas, "dtrmm", "cccciiddidi")
 _trsm = published_routine(cython_blas, "dtrsm", "cccciiddidi")
 _potrf = published_routine(cython_lapack, "dpotrf", "cidii")
 _gemm = published_routine(cython_blas, "dgemm", "cciiiddididdi")
-_gemv = published_routine(cython_blas, "dgemv", "ciiddididdi")
 
 # BLAS takes every argument by address; these live as long as the program.
 _letters = {letter: ctypes.c_char(letter.encode()) for letter in "LNT"}
@@ -70,7 +69,7 @@ def _matrices(stack: Float64Array) -> Float64Array:
 
 def runs_unlocked() -> bool:
     """Say whether the routines release the interpreter lock, so that threads gain from calling them."""
-    return None not in (_syrk, _syr2k, _trmm, _trsm, _potrf, _gemm, _gemv)
+    return None not in (_syrk, _syr2k, _trmm, _trsm, _potrf, _gemm)
 
 
 def add_gram(rows: Float64Array, gram: Float64Array, *, leaving: bool = False) -> None:
@@ -160,22 +159,6 @@ def combinations(weights: Float64Array, rows: Float64Array) -> Float64Array:
         *(_ZERO, _data(combined), size),
     )
     return combined
-
-
-def column_means(rows: Float64Array) -> Float64Array:
-    """Return the means (k,) of the columns of rows (n, k), n at least 1."""
-    n, k = rows.shape
-    ones = np.ones(n)
-    if _gemv is None:
-        sums: Float64Array = blas.dgemv(1.0, rows.T, ones)
-    else:
-        sums = np.empty(k)
-        _gemv(
-            *(_N, _size(k), _size(n), _ONE, _data(rows), _size(k)),
-            *(_data(ones), _size(1), _ZERO, _data(sums), _size(1)),
-        )
-    sums /= n
-    return sums
 
 
 def cholesky(matrix: Float64Array) -> bool:

@@ -13,7 +13,7 @@ from .background import BackgroundCube, background_moments
 from .bands import candidates
 from .context import RunContext
 from .cube import Cube, Float32Array, MaskedCube, ScoreSink
-from .detectors import Detector, Scene, TwoCubeDetector
+from .detectors import Detector, Scene, TwoCubeDetector, uses_extrema
 from .detectors.distribution import ScoreDistribution
 from .features import Enhancer, SourceCube
 from .fen.backend import Backend, open_backend
@@ -124,7 +124,11 @@ def _detect_enhanced(
     score_part = _TWO_CUBES_SCORE_PART if reads_raw else _SCORE_PART
     try:
         with context.part(_SCAN_PART, score_part):
-            moments = plan.scan.moments if mosaic is not None else Moments(n_bands, context.accelerator)
+            moments = (
+                plan.scan.moments
+                if mosaic is not None
+                else Moments(n_bands, context.accelerator, extrema=uses_extrema(detector))
+            )
             store_enhanced(enhancer, enhanced.write, moments if mosaic is None else None, context)
         with context.part(score_part, 1.0), threads():
             scene = _scene(MaskedCube(enhanced), moments, flags, context)

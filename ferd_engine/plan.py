@@ -9,7 +9,7 @@ import numpy as np
 
 from .bands import BandInfo, Selection, candidates, pick_bands
 from .context import RunContext
-from .detectors import Detector, TwoCubeDetector, make_detector, takes_background
+from .detectors import Detector, TwoCubeDetector, make_detector, takes_background, uses_extrema
 from .errors import InputError, UsageError
 from .fen.bundle import Model
 from .fen.store import choose_model, find_model
@@ -118,6 +118,7 @@ def make_plan(
         lambda alive: _select(source, alive, options, enhance=enhance)[0].numbers,
         scaling=options.scaling if enhance else None,
         with_moments=not enhance,
+        with_extrema=isinstance(options, DetectOptions) and uses_extrema(detector_of(options)),
         context=context,
         take=take,
     )
@@ -182,7 +183,7 @@ def _check_covariance(source: Source, n_bands: int, context: RunContext) -> None
 def _check_spread(source: Source, moments: Moments) -> None:
     """Refuse values whose squares are out of float64's range, beyond some 1e150 or all within some 1e-160."""
     variance = np.diagonal(moments.covariance())
-    if not np.isfinite(variance).all() or ((variance == 0) & (moments.minimum < moments.maximum)).any():
+    if not np.isfinite(variance).all() or ((variance == 0) & moments.varies()).any():
         raise InputError(
             f"The values of {source.path or 'the cube'} are so large or so close to each other that their squares are "
             "beyond double precision: bring the bands to another unit, near 1."

@@ -57,7 +57,8 @@ class Wanted:
 
     numbers : the bands of the run. suspects : bands of which only the extrema are taken, since they may be dead.
     scaling : minmax or percentile where the range of values is wanted, else None. with_moments : whether the moments
-    are wanted. n_ranged : the pixels of all rasters whose ranges will be merged, where they are more than this image's.
+    are wanted; with_extrema : with the extrema of each band. n_ranged : the pixels of all rasters whose ranges will be
+    merged, where they are more than this image's.
     """
 
     numbers: tuple[int, ...]
@@ -66,6 +67,7 @@ class Wanted:
     with_moments: bool
     n_pixels: int
     n_ranged: int = 0
+    with_extrema: bool = True
 
     @property
     def n_values(self) -> int:
@@ -78,7 +80,9 @@ class Wanted:
             n_ranged = max(self.n_ranged, self.n_pixels)
             tails = self.scaling == "percentile"
             value_range = TailRange(n_ranged * len(self.numbers)) if tails else ValueRange(n_ranged)
-        moments = Moments(len(self.numbers), accelerator) if self.with_moments else None
+        moments = None
+        if self.with_moments:
+            moments = Moments(len(self.numbers), accelerator, extrema=self.with_extrema)
         return Tally(len(self.numbers), len(self.suspects), value_range, moments)
 
 
@@ -108,6 +112,7 @@ def scan(
     *,
     scaling: str | None,
     with_moments: bool,
+    with_extrema: bool = True,
     context: RunContext,
     take: Pass | None = None,
 ) -> Scan:
@@ -115,7 +120,8 @@ def scan(
 
     `pick` chooses the bands of the run out of those that are alive. Bands that a probe suspects to be dead are left out
     and watched; only where one of them turns out alive is the raster read a second time.
-    `scaling` is minmax, percentile or None. `take` reads the image, by default `tally_image`.
+    `scaling` is minmax, percentile or None; `with_extrema` says whether moments come with the extrema of each band.
+    `take` reads the image, by default `tally_image`.
     Raises `InputError` where no band or pixel is left, or all values are the same.
     """
     suspects = probe(source, usable)
@@ -134,7 +140,8 @@ def scan(
             if sure:
                 raise
             numbers = ()
-        wanted = Wanted(numbers, suspects, scaling, with_moments, source.n_rows * source.n_cols)
+        n_pixels = source.n_rows * source.n_cols
+        wanted = Wanted(numbers, suspects, scaling, with_moments, n_pixels, with_extrema=with_extrema)
         found = _found(source, wanted, (take or tally_image)(source, wanted, context))
         if numbers and found.dead == suspects:
             return found

@@ -16,6 +16,7 @@ from .registry import (
     register,
     require_pixels,
     takes_background,
+    uses_extrema,
 )
 
 for _info in (grx.INFO, slrx.INFO, lrx.INFO, crd.INFO, fusion.INFO, qlrx.INFO, utd.INFO, utd.RXD_UTD_INFO):
@@ -34,4 +35,5 @@ __all__ = [
     "register",
     "require_pixels",
     "takes_background",
+    "uses_extrema",
 ]

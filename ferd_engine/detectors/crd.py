@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -47,6 +47,8 @@ class Crd:
     inner, outer
         Odd sides of the windows in pixels, inner < outer; by default 11 and inner + 4.
     """
+
+    uses_extrema: ClassVar[bool] = True
 
     inner: int = INNER_PX
     outer: int | None = None

@@ -17,7 +17,7 @@ from ..statistics import Float64Array, Moments
 from ..windows import Window
 from .blocks import blocks
 from .distribution import ScoreDistribution
-from .registry import Detector, DetectorInfo, Scene, detector_info, takes_background
+from .registry import Detector, DetectorInfo, Scene, detector_info, takes_background, uses_extrema
 
 RAW, ENHANCED = "raw", "fen"
 COMPONENTS = "raw:grx:trimmed:5,raw:lrx:pca:40,fen:grx:trimmed:5,fen:lrx:oas"
@@ -90,6 +90,11 @@ class Fusion:
     def takes_background(self) -> bool:
         """Whether all components can be told which pixels are background."""
         return all(takes_background(component.detector) for component in self.parsed())
+
+    @property
+    def uses_extrema(self) -> bool:
+        """Whether some component asks its moments for the smallest and the largest values."""
+        return any(uses_extrema(component.detector) for component in self.parsed())
 
     def reads(self, cube: str) -> bool:
         """Say whether some component reads this cube, `raw` or `fen`."""

@@ -30,25 +30,33 @@ def without_gross(cube: Cube, moments: Moments, context: RunContext) -> Moments:
     """Return the moments of a cube's pixels without the gross ones, where these hide the others; else `moments`.
 
     They hide them where the covariance of all pixels is short of rank and that of the others is less so. Then the run
-    is told how many were left out. Reads a sample, and the cube once, where the rank is short and some pixel far out.
+    is told how many were left out. Reads a sample, and the cube once, where the rank is short, unless the moments know
+    that no pixel is far out.
     Moments that are settled stay as they are.
     """
     if moments.settled:
         return moments
     rank = Mahalanobis(moments.mean, moments.covariance()).rank
-    if rank == moments.n_bands or not _suspicious(moments):
+    if rank == moments.n_bands or (
+        moments.knows_extrema and not _suspicious(moments, moments.minimum, moments.maximum)
+    ):
         return moments
     low, high = _limits(cube, context)
     rest = Moments(cube.n_bands)
+    minimum, maximum = np.full(cube.n_bands, np.inf), np.full(cube.n_bands, -np.inf)
     progress = ProgressSpan(context.progress, 0.0, 0.0)
     # A block, its valid pixels and those that are kept.
     for window in blocks(cube, 24 * cube.n_bands + 16, context.free_bytes // 2):
         progress.step(0.0, "Gross pixels")
         values, valid = cube.read(window)
         pixels = values[valid]
+        minimum = np.minimum(minimum, pixels.min(axis=0, initial=np.inf))
+        maximum = np.maximum(maximum, pixels.max(axis=0, initial=-np.inf))
         rest.add(pixels[((pixels >= low) & (pixels <= high)).all(axis=1)])
     left_out = moments.count - rest.count
-    if left_out == 0 or rest.count < 2 or Mahalanobis(rest.mean, rest.covariance()).rank <= rank:
+    if left_out == 0 or not _suspicious(moments, minimum, maximum):
+        return moments
+    if rest.count < 2 or Mahalanobis(rest.mean, rest.covariance()).rank <= rank:
         return moments
     context.warn(
         f"Pixels more than {GROSS_DEVIATIONS:g} standard deviations from all others would hide them in the covariance; "
@@ -57,11 +65,11 @@ def without_gross(cube: Cube, moments: Moments, context: RunContext) -> Moments:
     return rest
 
 
-def _suspicious(moments: Moments) -> bool:
+def _suspicious(moments: Moments, minimum: Float64Array, maximum: Float64Array) -> bool:
     """Say whether a few pixels may outweigh the others in some band."""
     if moments.count < 2:
         return False
-    farthest = np.maximum(moments.maximum - moments.mean, moments.mean - moments.minimum)
+    farthest = np.maximum(maximum - moments.mean, moments.mean - minimum)
     return bool((farthest > _SUSPECT_DEVIATIONS * np.sqrt(moments.variances())).any())
 
 

@@ -70,7 +70,10 @@ def _parts(scene: PatchScene, tile: Tile) -> list[tuple[int, Tile]]:
 
 def _row_moments(scene: PatchScene, blocks: Window, piece_pixels: int, pool: Threads) -> dict[int, Moments]:
     """Return the moments of the valid pixels of each block in a row, by column."""
-    moments = {col: Moments(scene.cube.n_bands, scene.accelerator) for col in range(blocks.col_start, blocks.col_stop)}
+    moments = {
+        col: Moments(scene.cube.n_bands, scene.accelerator, extrema=False)
+        for col in range(blocks.col_start, blocks.col_stop)
+    }
 
     def add(part: tuple[int, Tile]) -> None:
         col, tile = part
@@ -103,7 +106,7 @@ def _row_distances(
 
 def _block_metrics(scene: PatchScene, rows: dict[int, dict[int, Moments]], row: int, col: int) -> _Metrics:
     own = rows[row][col]
-    others = Moments(scene.cube.n_bands)
+    others = Moments(scene.cube.n_bands, extrema=False)
     for near in (row - 1, row, row + 1):
         for beside in (col - 1, col, col + 1):
             if (near, beside) != (row, col) and near in rows and beside in rows[near]:

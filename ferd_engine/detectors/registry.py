@@ -21,9 +21,10 @@ class Detector(Protocol):
     def score(self, cube: Cube, moments: Moments, sink: ScoreSink, context: RunContext) -> ScoreDistribution | None:
         """Write the scores of all pixels to `sink`, NaN where a pixel is invalid.
 
-        `moments` are those of all valid pixels of `cube`, which may be read as often as needed, by windows that fit
-        into `context.free_bytes`. Raises `InputError` where no pixel is valid and `Cancelled` where the user stopped
-        the run. Returns how scores of normal background are distributed, None where that is not known.
+        `moments` are those of all valid pixels of `cube`, with extrema where it `UsesExtrema`. The cube may be read as
+        often as needed, by windows that fit into `context.free_bytes`. Raises `InputError` where no pixel is valid and
+        `Cancelled` where the user stopped the run. Returns how scores of normal background are distributed, None where
+        that is not known.
         """
 
 
@@ -55,6 +56,20 @@ class TakesBackground(Protocol):
 def takes_background(detector: Detector) -> bool:
     """Say whether a detector can be told which pixels are background."""
     return isinstance(detector, TakesBackground) and detector.takes_background
+
+
+@runtime_checkable
+class UsesExtrema(Protocol):
+    """A detector that asks its moments for the smallest and the largest values."""
+
+    @property
+    def uses_extrema(self) -> bool:
+        """Whether it does, with the options that it has."""
+
+
+def uses_extrema(detector: Detector) -> bool:
+    """Say whether a detector will ask its moments for the smallest and the largest values, which cost time to keep."""
+    return isinstance(detector, UsesExtrema) and detector.uses_extrema
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class Slrx:
     block
         Side of a block in pixels, at least 2; by default rows // 25.
     """
+
+    uses_extrema: ClassVar[bool] = True
 
     block: int | None = None
 

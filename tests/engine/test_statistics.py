@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferd_engine.errors import RunError
 from ferd_engine.statistics import Moments
 
 
@@ -93,6 +94,43 @@ def test_a_constant_band_has_no_variance_at_all() -> None:
     assert (covariance[1] == 0.0).all()
     assert (covariance[:, 1] == 0.0).all()
     assert covariance[0, 2] == covariance[2, 0] != 0.0
+
+
+def test_without_extrema_all_else_is_the_same_and_extrema_are_refused() -> None:
+    pixels = np.random.default_rng(7).normal(5.0, 2.0, (40_003, 30)).astype(np.float32)
+    pixels[:20_000, 4] = 123_456.7
+    full, bare = moments_of(pixels, 15_000), Moments(30, extrema=False)
+    for part in np.split(pixels, [15_000]):
+        bare.add(part)
+        # The constant band is still one after the first part.
+        assert (bare.varies() == (part.min(axis=0) < part.max(axis=0))).all()
+    np.testing.assert_array_equal(bare.covariance(), full.covariance())
+    np.testing.assert_array_equal(bare.mean, full.mean)
+    assert full.knows_extrema
+    assert not bare.knows_extrema
+    for moments in (bare, Moments.from_arrays(bare.as_arrays()), pickle.loads(pickle.dumps(bare))):  # noqa: S301
+        full.merge(moments)
+        for mixed in (moments, full):
+            with pytest.raises(RunError, match="told to do without"):
+                _ = mixed.minimum
+            with pytest.raises(RunError, match="told to do without"):
+                _ = mixed.maximum
+        assert full.varies().all()
+
+
+def test_a_band_that_is_constant_in_each_part_varies_once_parts_are_merged() -> None:
+    constant = np.random.default_rng(8).normal(size=(400, 3))
+    constant[:, 1] = 7.0
+    other = constant.copy()
+    other[:, 1] = 8.0
+    first, second = Moments(3, extrema=False), Moments(3, extrema=False)
+    first.add(constant)
+    second.add(other)
+    assert first.varies().tolist() == [True, False, True]
+    assert (first.covariance()[1] == 0.0).all()
+    first.merge(second)
+    assert first.varies().all()
+    np.testing.assert_allclose(first.covariance(), np.cov(np.concatenate([constant, other]).T), rtol=1e-12, atol=1e-14)
 
 
 def test_none_and_one_pixel() -> None:

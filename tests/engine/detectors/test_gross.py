@@ -10,6 +10,7 @@ import pytest
 from ferd_engine.context import RunContext
 from ferd_engine.detectors import make_detector
 from ferd_engine.detectors.gross import without_gross
+from ferd_engine.statistics import Moments
 
 from .arrays import cube_of, moments_of, run, scene
 from .test_crd import naive_crd
@@ -152,3 +153,14 @@ def test_some_hot_pixels_in_a_small_budget() -> None:
     rest = without_gross(cube_of(array), moments, context)
     assert rest.count == moments.count - 4 - 1
     np.testing.assert_allclose(np.sqrt(rest.variances()), np.sqrt(moments_of(scene(31, 44, 8)).variances()), rtol=0.2)
+
+
+@pytest.mark.parametrize("n_far", [1, 300])
+def test_without_extrema_the_same_pixels_are_left_out(n_far: int) -> None:
+    # 300 of 1364 pixels are gross, and none is four standard deviations out: they are a background of their own.
+    array = scene(31, 44, 8)
+    array.reshape(-1, 8)[:n_far] += np.float32(1e9)
+    full, bare = moments_of(array), Moments(8, extrema=False)
+    bare.add(array.reshape(-1, 8))
+    rests = [without_gross(cube_of(array), moments, RunContext()) for moments in (full, bare)]
+    assert [rest.count for rest in rests] == [array.shape[0] * array.shape[1] - (n_far if n_far == 1 else 0)] * 2
