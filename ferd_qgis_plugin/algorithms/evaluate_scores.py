@@ -90,6 +90,7 @@ class EvaluateScores(FerdAlgorithm):
                 else:
                     evaluation = engine("evaluate").evaluate_files(self._scores, truth, progress=progress)
         except engine("errors").Cancelled:
+            feedback.pushInfo(translate("FERD", "Cancelled; nothing was written."))
             return {}
         for name, text in evaluation.lines():
             feedback.pushInfo(f"{name}: {text}")

@@ -64,6 +64,7 @@ def test_a_cancelled_evaluation_leaves_no_page(provider, scores, truth, feedback
 
     assert "AUC" not in result
     assert not (tmp_path / "report.html").exists()
+    assert any("nothing was written" in info for info in feedback.infos)
 
 
 def test_polygons_as_truth(provider, scores, truth):
