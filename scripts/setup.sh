@@ -1,18 +1,17 @@
 #!/usr/bin/env bash
 # Makes .venv ready to run everything: Debian's QGIS and GDAL, this package, PyTorch for the CPU, the development tools.
 # Quick when nothing changed. The other scripts call it, so it need not be called by hand.
+# With --without-qgis: without Debian's QGIS and what its tests need, for the command and Python alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
-# Numpy's and scipy's BLAS is the reference one (ten times slower) unless OpenBLAS is there. The last line is for the tests
-# of QGIS with a window: a screen, a program for its pictures, frames for its windows.
-debian_packages=(
-    python3-venv python3-numpy python3-scipy python3-gdal python3-matplotlib libopenblas0-pthread
-    qgis python3-qgis qgis-providers
-    xvfb imagemagick openbox
-)
+# Numpy's and scipy's BLAS is the reference one (ten times slower) unless OpenBLAS is there.
+debian_packages=(python3-venv python3-numpy python3-scipy python3-gdal python3-matplotlib libopenblas0-pthread)
+# For the tests of the plugin; the last three for those with a window: a screen, a program for its pictures, frames.
+qgis_packages=(qgis python3-qgis qgis-providers xvfb imagemagick openbox)
+[[ "${1:-}" == --without-qgis ]] || debian_packages+=("${qgis_packages[@]}")
 torch_version=2.13.0
 lock=scripts/requirements.lock
 torch_lock=scripts/requirements-torch.lock
@@ -89,7 +88,7 @@ if [[ -f $stamp && "$(cat "$stamp")" == "$wanted" ]]; then
     exit 0
 fi
 
-say "making .venv, which takes about a minute ($("$system_python" --version), with the system's GDAL and QGIS)"
+say "making .venv, which takes about a minute ($("$system_python" --version), with the system's GDAL)"
 [[ -x .venv/bin/python ]] || "$system_python" -m venv --system-site-packages .venv
 if has_lock; then install_locked; else install_unlocked; fi
 .venv/bin/python -c 'import numpy, scipy; from osgeo import gdal' ||

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
+import subprocess
 import sys
 from importlib import metadata as installed
 from pathlib import Path
@@ -95,6 +97,35 @@ def test_every_locked_file_is_known_by_its_hash():
     assert next(name for name in entries if name.startswith("torch==")).endswith("+cpu")
     # No index, path or address may change where a locked name comes from.
     assert not [path for path in LOCKS if re.search("^-|://", path.read_text(encoding="utf-8"), re.MULTILINE)]
+
+
+def asked_of_apt(folder: Path, *options: str) -> set[str]:
+    """Return the packages that scripts/setup.sh asks for on a Debian that has none, where apt then fails."""
+    asked = folder / "asked"
+    # Without root it goes through sudo.
+    for name, line in {
+        "dpkg-query": "exit 1",
+        "sudo": 'exec "$@"',
+        "apt-get": f'[ "$1" = update ] || {{ echo "$@" >"{asked}"; exit 1; }}',
+    }.items():
+        (folder / name).write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    script = ["bash", str(ROOT / "scripts" / "setup.sh"), *options]
+    run = subprocess.run(script, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
+    assert run.returncode == 1, run.stderr
+    return {word for word in asked.read_text(encoding="utf-8").split() if not word.startswith("-")} - {"install"}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="scripts/setup.sh asks apt on Debian alone")
+def test_the_demo_asks_for_no_package_that_only_tests_need(tmp_path):
+    everything, without_qgis = asked_of_apt(tmp_path), asked_of_apt(tmp_path, "--without-qgis")
+    assert everything - without_qgis == {"qgis", "python3-qgis", "qgis-providers", "xvfb", "imagemagick", "openbox"}
+    assert {"python3-venv", "python3-gdal", "python3-matplotlib", "libopenblas0-pthread"} < without_qgis
+    # What runs the tests needs all, what shows the command does not.
+    called = {name: (ROOT / "scripts" / name).read_text(encoding="utf-8") for name in ("test.sh", "demo.sh")}
+    assert "bash scripts/setup.sh\n" in called["test.sh"]
+    assert "bash scripts/setup.sh --without-qgis\n" in called["demo.sh"]
 
 
 @locked_python
