@@ -16,7 +16,8 @@ from .address import is_plain_path
 from .band_metadata import read_band_infos
 from .declared import SLACK_BYTES, check_declared
 from .gdal_setup import direct_tiff_reads, gdal, gdal_exceptions, gdal_reason, reads_tiff_directly
-from .raw_file import RawRows, open_raw
+from .raw_file import open_raw
+from .raw_rows import RawRows
 from .raw_tiff import open_raw_tiff
 from .row_cache import RowCache
 from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target

@@ -6,8 +6,6 @@ its own for each band of each tile first, which takes several times as long as t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from io import FileIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,62 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .gdal_setup import gdal_array, reads_tiff_directly
-from .raw_file import checked, read_into
+from .raw_rows import RawPixels, checked
 
 # To look up where blocks lie takes some microseconds each, for every reader of a file.
 _MOST_BLOCKS = 1 << 17
 _WHERE = ("OFFSET", "SIZE")
 
 
-class RawTiff:
-    """Blocks (rows, cols, bands) of one dtype, each in one piece; those at the right edge are as wide as the others."""
-
-    def __init__(
-        self, path: str, offsets: NDArray[np.int64], block: tuple[int, int], n_cols: int, n_bands: int, dtype: Any
-    ) -> None:
-        self._file = FileIO(path)
-        self._offsets = offsets
-        self._block_rows, self._block_cols = block
-        self._n_cols = n_cols
-        self._n_bands = n_bands
-        self.dtype: np.dtype[Any] = dtype
-
-    def read_rows(self, start: int, stop: int, numbers: Sequence[int], buffer: NDArray[Any]) -> NDArray[Any]:
-        """Return rows, as `RawRows` has it."""
-        shape = stop - start, self._n_cols, len(numbers)
-        stored = buffer[: shape[0] * shape[1] * shape[2]].reshape(shape)
-        bands = [number - 1 for number in numbers]
-        taken = None if bands == list(range(self._n_bands)) else bands
-        row = start
-        while row < stop:
-            end = min(row - row % self._block_rows + self._block_rows, stop)
-            self._read_block_row(row, stored[row - start : end - start], taken)
-            row = end
-        return stored.transpose(2, 0, 1)
-
-    def _read_block_row(self, row: int, stored: NDArray[Any], taken: list[int] | None) -> None:
-        """Fill stored (rows, cols, bands), rows of one row of blocks, with the bands `taken`, by default all."""
-        width = self._block_cols
-        line_bytes = width * self._n_bands * self.dtype.itemsize
-        offsets = self._offsets[row // self._block_rows] + row % self._block_rows * line_bytes
-        if taken is None and len(offsets) == 1 and width == self._n_cols:
-            read_into(self._file, int(offsets[0]), stored)
-            return
-        line = np.empty((width, self._n_bands), self.dtype)
-        for index, pixels in enumerate(stored):
-            for number, offset in enumerate(offsets):
-                target = pixels[number * width : (number + 1) * width]
-                into = target if taken is None else line[: len(target)]
-                read_into(self._file, int(offset) + index * line_bytes, into)
-                if taken is not None:
-                    np.take(into, taken, axis=1, out=target)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-def open_raw_tiff(dataset: Any) -> RawTiff | None:
+def open_raw_tiff(dataset: Any) -> RawPixels | None:
     """Return the dataset's file where its blocks are plain arrays and read as GDAL reads them, else None."""
     path, first = dataset.GetDescription(), dataset.GetRasterBand(1)
     code = gdal_array.GDALTypeCodeToNumericTypeCode(first.DataType)
@@ -84,7 +34,7 @@ def open_raw_tiff(dataset: Any) -> RawTiff | None:
     offsets = _offsets(dataset, block_rows, block_cols, dtype, Path(path).stat().st_size)
     if offsets is None:
         return None
-    raw = RawTiff(path, offsets, (block_rows, block_cols), dataset.RasterXSize, dataset.RasterCount, dtype)
+    raw = RawPixels(path, offsets, (block_rows, block_cols), dataset.RasterXSize, dataset.RasterCount, dtype)
     return checked(raw, dataset)
 
 

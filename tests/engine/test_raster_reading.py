@@ -14,7 +14,7 @@ from osgeo import gdal
 from scipy.io import savemat
 
 from ferd_engine.errors import InputError, RunError, UsageError
-from ferd_engine.raster import Source, open_masked, open_source, raw_file, raw_tiff
+from ferd_engine.raster import Source, open_masked, open_source, raw_file, raw_rows
 from ferd_engine.raster.masked_source import MaskedSource
 from ferd_engine.windows import Window, tiles, whole
 
@@ -198,7 +198,7 @@ def test_plain_tiffs_by_windows(tmp_path: Path, dtype: str, creation: tuple[str,
 def test_other_tiffs_are_left_to_gdal(
     tmp_path: Path, creation: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raw_tiff.RawTiff, "read_rows", lambda *arguments: pytest.fail("was read past GDAL"))
+    monkeypatch.setattr(raw_rows.RawPixels, "read_rows", lambda *arguments: pytest.fail("was read past GDAL"))
     signed = "PIXELTYPE=SIGNEDBYTE" in creation
     array = cube(N_ROWS, N_COLS, N_BANDS, "uint8" if signed else "uint16")
     if signed and int(gdal.VersionInfo()) >= 3070000:
@@ -211,8 +211,8 @@ def test_other_tiffs_are_left_to_gdal(
 def test_a_tiff_layout_that_is_not_understood_is_left_to_gdal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     array = cube(N_ROWS, N_COLS, N_BANDS, "int16")
     path = write_tiff(tmp_path / "scene.tif", array, *PIXEL_LAYOUTS[2])
-    understood = raw_tiff.read_into
-    monkeypatch.setattr(raw_tiff, "read_into", lambda file, place, target: understood(file, place + 2, target))
+    understood = raw_rows.read_into
+    monkeypatch.setattr(raw_rows, "read_into", lambda file, place, target: understood(file, place + 2, target))
     with opened(path) as source:
         assert_reads(source, array)
 
