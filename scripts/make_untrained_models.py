@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from ferd_engine.errors import FerdError  # noqa: E402
 from ferd_engine.fen.bundle import Model, save_model  # noqa: E402
 from ferd_engine.fen.network import Architecture, untrained_weights  # noqa: E402
 
@@ -49,10 +50,14 @@ def main(arguments: list[str]) -> int:
         return 2
     target = Path(arguments[0])
     seed = int(arguments[1]) if len(arguments) == 2 else 0
-    for n_bands in BAND_COUNTS:
-        untrained = untrained_model(n_bands, seed)
-        model = save_model(untrained, target / untrained.name, overwrite=True)
-        print(f"{model.folder}: {model.n_bands} bands, sha256 {model.sha256}")
+    try:
+        for n_bands in BAND_COUNTS:
+            untrained = untrained_model(n_bands, seed)
+            model = save_model(untrained, target / untrained.name, overwrite=True)
+            print(f"{model.folder}: {model.n_bands} bands, sha256 {model.sha256}")
+    except FerdError as error:
+        print(f"make_untrained_models: {error}", file=sys.stderr)
+        return error.exit_code
     return 0
 
 

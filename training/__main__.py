@@ -113,6 +113,8 @@ def _diagnose(options: argparse.Namespace) -> None:
 
 
 def _stretch(options: argparse.Namespace) -> None:
+    if options.folder.exists():
+        raise OutputError(f"{options.folder} exists: remove it, or name another folder for the model.")
     model = save_model(stretched_model(find_model(options.model), options.bands, options.folder.name), options.folder)
     print(model.folder)
 

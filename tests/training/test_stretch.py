@@ -57,6 +57,11 @@ def test_the_command_writes_a_model_that_runs_and_says_where_it_is_from(tmp_path
         stretched_model(origin, 1, "x")
 
 
+def test_a_folder_in_the_way_is_said_without_an_option_that_is_not_there(tmp_path, capsys):
+    assert main(["stretch", "fen-50", "60", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"training: {tmp_path} exists: remove it, or name another folder for the model.\n"
+
+
 def test_diagnose_prints_what_the_engine_scores(tmp_path, capsys):
     architecture = Architecture(12, bottlenecks=1, entry=4, inner=4, outer=8)
     save_model(Model("tiny-12", architecture, untrained_weights(architecture, 2)), tmp_path / "tiny-12")

@@ -32,6 +32,15 @@ def test_untrained_controls_are_the_same_bytes_again(tmp_path: Path) -> None:
         assert (model.weights["convh.weight"] == untrained_weights(Architecture(n_bands), 0)["convh.weight"]).all()
 
 
+def test_untrained_controls_that_cannot_be_written_are_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    script = [sys.executable, str(ROOT / "scripts" / "make_untrained_models.py"), str(tmp_path / "file")]
+    run = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr.startswith("make_untrained_models: Cannot write the folder ")
+    assert run.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", DEFAULT_NAMES)
 def test_embedded_models_verify(name: str) -> None:
     assert verify_model(EMBEDDED_FOLDER / name).name == name
