@@ -39,7 +39,7 @@ class Cube(Protocol):
 
         Values are float32, or float64 where the raster's own type needs it.
 
-        Values of invalid pixels are finite and mean nothing; they take part in no statistic.
+        Values of invalid pixels are finite and mean nothing; they take part in no statistic. No array may be changed.
         """
 
 
@@ -97,9 +97,15 @@ class ScratchCube:
         )
 
     def read_values(self, window: Window) -> FloatArray:
-        """Return the values (rows, cols, bands) of a window, as a fresh C-contiguous array."""
+        """Return the values (rows, cols, bands) of a window, C-contiguous.
+
+        They are read-only where they are what is kept, since a copy would cost more than a detector's look at it.
+        """
         if self._memory is not None:
-            return self._memory[window.row_start : window.row_stop, window.col_start : window.col_stop].copy()
+            place = slice(window.row_start, window.row_stop), slice(window.col_start, window.col_stop)
+            kept: FloatArray = np.ascontiguousarray(self._memory[place])
+            kept.flags.writeable = False
+            return kept
         values: FloatArray = np.empty((window.n_rows, window.n_cols, self.n_bands), dtype=self.dtype)
         self._open_file().read(window.row_start, window.col_start * self._pixel_bytes, _lines(window, values))
         return values
@@ -130,7 +136,7 @@ class StoredValues(Protocol):
     n_bands: int
 
     def read_values(self, window: Window) -> FloatArray:
-        """Return the values (rows, cols, bands) of a window, as a fresh C-contiguous array."""
+        """Return the values (rows, cols, bands) of a window, C-contiguous; they may be read-only."""
 
 
 class MaskedCube:
@@ -148,5 +154,7 @@ class MaskedCube:
         # NaN stands in all bands of an invalid pixel, so one band tells.
         valid = ~np.isnan(values[:, :, 0])
         if not valid.all():
+            if not values.flags.writeable:
+                values = values.copy()
             values[~valid] = 0.0
         return values, valid

@@ -63,7 +63,9 @@ class TorchAccelerator:
 
     def _there(self, array: NDArray[Any]) -> torch.Tensor:
         """Return an array on the device; numbers as float64, from which narrower ones are made there."""
-        tensor = self._torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+        # torch warns of arrays that are read-only, as cubes in memory give them.
+        array = np.ascontiguousarray(array) if array.flags.writeable else array.copy()
+        tensor = self._torch.from_numpy(array).to(self._device)
         return tensor if tensor.dtype == self._torch.bool else tensor.double()
 
     @_tells_of_memory

@@ -96,7 +96,8 @@ class Mahalanobis:
             return distances
         with threads() as pool:
             # More jobs than threads: one of them may share its core with what reads the next block.
-            n_jobs = max(pixels.size // (_PARTS_PER_JOB * PART_VALUES), pool.count)
+            n_rounds = max(round(pixels.size / (_PARTS_PER_JOB * PART_VALUES * pool.count)), 1)
+            n_jobs = n_rounds * pool.count
             pool.map(self._store_distances, zip(np.array_split(pixels, n_jobs), np.array_split(distances, n_jobs)))
         return distances
 
