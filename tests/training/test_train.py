@@ -298,6 +298,16 @@ def test_a_diverging_run_says_so(tmp_path):
         train(config(tmp_path / "run", learning_rate=1e30, epochs=3))
 
 
+def test_patches_within_a_gap_are_not_ranked(tmp_path):
+    cube = np.random.default_rng(0).random((120, 24, 20), dtype=np.float32)
+    cube[:96] = np.nan
+    np.save(tmp_path / "gap.npy", cube)
+    settings = config(tmp_path / "run", objective="ranking", epochs=2, batch=1)
+    data = dataclasses.replace(settings.data, train=(SceneConfig(path=str(tmp_path / "gap.npy")),))
+    train(dataclasses.replace(settings, data=data))
+    assert all(np.isfinite(float(row["loss"])) for row in rows_of(tmp_path / "run"))
+
+
 def test_a_missing_device_is_refused(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
