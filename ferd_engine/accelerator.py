@@ -49,7 +49,7 @@ class Accelerator(Protocol):
         """Return the squared lengths (n,) of what `whiten` returns."""
 
     def own_squared(self, blocks: Float64Array, valid: BoolArray, ridge: float) -> Float64Array:
-        """Return what `metric.own_squared` does."""
+        """Return what `metric.own_squared` does, for blocks (n, m, B)."""
 
     def others_squared(
         self, blocks: Float64Array, others: Float64Array, valid: BoolArray, ridge: float

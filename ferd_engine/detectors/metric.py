@@ -34,56 +34,59 @@ class Metric:
         self._factor = matrix
 
     def squared(self, pixels: Float64Array) -> Float64Array:
-        """Return squared distances (n,) of pixels (n, B)."""
+        """Return squared distances (...,) of pixels (..., B)."""
         if self._accelerator is not None and self._inverse is not None:
-            return self._accelerator.distances(pixels, self._mean, np.triu(self._inverse))
+            flat = pixels.reshape(-1, pixels.shape[-1])
+            return self._accelerator.distances(flat, self._mean, np.triu(self._inverse)).reshape(pixels.shape[:-1])
         rows = pixels - self._mean
+        flat = rows.reshape(-1, pixels.shape[-1])
         if self._inverse is None:
-            solve_rows(self._factor, rows)
+            solve_rows(self._factor, flat)
         else:
-            multiply_rows(rows, self._inverse)
-        squared: Float64Array = np.einsum("ij,ij->i", rows, rows)
+            multiply_rows(flat, self._inverse)
+        squared: Float64Array = np.einsum("...j,...j->...", rows, rows)
         return squared
 
 
 def own_squared(blocks: Float64Array, valid: BoolArray, ridge: float) -> Float64Array:
-    """Return squared distances (n, m) of the pixels of n blocks to their own block's covariance plus ridge * I.
+    """Return squared distances (..., m) of the pixels of blocks to their own block's covariance plus ridge * I.
 
-    `blocks` (n, m, B), m < B; `valid` (n, m) says which pixels count, distances of others mean nothing. With the
-    centred pixels Y of a block of k, G = Y Y^T and c = (k - 1) * ridge, the push-through identity gives
-    (k - 1) diag(G (G + c I)^-1) = (k - 1) (1 - c diag((G + c I)^-1)). One pixel alone has the distance 0.
+    `blocks` (..., m, B), m < B; `valid` (..., m) says which pixels count, the others are 0 and their distances mean
+    nothing. With the centred pixels Y of a block of k, G = Y Y^T and c = (k - 1) * ridge, the push-through identity
+    gives (k - 1) diag(G (G + c I)^-1) = (k - 1) (1 - c diag((G + c I)^-1)). One pixel alone has the distance 0.
     """
-    centred = blocks - _means(blocks, valid)
-    factors, weights = _gram_factors(centred, valid, ridge)
-    rows = np.empty_like(factors)
-    rows[...] = np.eye(blocks.shape[1])
-    solve_rows(factors, rows)
-    inverse_diagonals = np.einsum("nij,nij->ni", rows, rows)
-    squared: Float64Array = weights * np.maximum(1.0 - weights * ridge * inverse_diagonals, 0.0)
+    counts = valid.sum(axis=-1, keepdims=True)
+    means = blocks.sum(axis=-2, keepdims=True)
+    means /= np.maximum(counts, 1)[..., None]
+    centred = blocks - means
+    if not valid.all():
+        # They add nothing to a distance then.
+        centred[~valid] = 0.0
+    weights = np.maximum(counts - 1.0, 1.0)
+    grams = np.empty((*valid.shape, valid.shape[-1]))
+    row_gram(centred, grams)
+    np.einsum("...ii->...i", grams)[...] += weights * ridge
+    diagonals = _inverse_diagonals(grams.reshape(-1, *grams.shape[-2:])).reshape(valid.shape)
+    squared: Float64Array = weights * np.maximum(1.0 - weights * ridge * diagonals, 0.0)
     return squared
 
 
-def _means(pixels: Float64Array, valid: BoolArray) -> Float64Array:
-    """Return the means (n, 1, B) of the valid ones among pixels (n, k, B), whose other ones are set to 0."""
-    if not valid.all():
-        pixels[~valid] = 0.0
-    means: Float64Array = pixels.sum(axis=1, keepdims=True)
-    means /= np.maximum(valid.sum(axis=1), 1)[:, None, None]
-    return means
+def _inverse_diagonals(matrices: Float64Array) -> Float64Array:
+    """Return the diagonals (n, m) of the inverses of positive definite matrices (n, m, m), upper triangles.
 
-
-def _gram_factors(centred: Float64Array, valid: BoolArray, ridge: float) -> tuple[Float64Array, Float64Array]:
-    """Return the factors (n, k, k) of Y Y^T + (count - 1) * ridge * I, and count - 1 (n, 1), at least 1.
-
-    Pixels (n, k, B) that do not count are set to 0: then they add nothing to a distance.
+    For a matrix R^T R, elimination turns [matrix, I] into [R, R^-T], whose squares add up to the diagonal. Each step is
+    taken for all matrices at once: for such small ones a call of LAPACK costs more than its work.
     """
-    if not valid.all():
-        centred[~valid] = 0.0
-    weights = np.maximum(valid.sum(axis=1, keepdims=True) - 1.0, 1.0)
-    factors = np.empty((*valid.shape, valid.shape[1]))
-    row_gram(centred, factors)
-    diagonals = np.einsum("nii->ni", factors)
-    diagonals += weights * ridge
-    if not cholesky(factors):
-        raise RunError(NOT_DEFINITE)
-    return factors, weights
+    n, m = matrices.shape[:2]
+    work = np.zeros((m, 2 * m, n))
+    work[:, :m] = matrices.transpose(1, 2, 0)
+    inverses = work[:, m:]
+    np.einsum("iin->in", inverses)[...] = 1.0
+    for step in range(m):
+        row = work[step, step : m + step + 1]
+        if not (row[0] > 0.0).all():
+            raise RunError(NOT_DEFINITE)
+        row /= np.sqrt(row[0])
+        work[step + 1 :, step + 1 : m + step + 1] -= row[1 : m - step, None] * row[1:]
+    diagonals: Float64Array = np.einsum("kin,kin->ni", inverses, inverses)
+    return diagonals

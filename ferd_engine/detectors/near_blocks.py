@@ -12,8 +12,9 @@ import numpy as np
 
 from ..cube import BoolArray
 from ..errors import RunError
-from ..lapack import cholesky, solve_rows, window_products
+from ..lapack import cholesky, window_products
 from ..statistics import Float64Array
+from ..windows import Window
 from .metric import NOT_DEFINITE
 
 # Blocks that lie around one, row by row; the one in the middle is the fifth of a patch of three by three.
@@ -25,6 +26,8 @@ PADDING = 2
 _WIDTHS = (3, 5, 5)
 _STARTS = (10, 5, 0)
 N_PRODUCTS = sum(_WIDTHS)
+# Beyond any product's square, and its root beyond any product.
+_FAR = 1e200
 
 
 class _Run(NamedTuple):
@@ -53,8 +56,15 @@ class NearBlocks:
 
     @staticmethod
     def job_bytes(n_pixels: int, n_bands: int) -> int:
-        """Return what `others_squared` and `metric.own_squared` take per block."""
-        return 8 * n_pixels * (64 * n_pixels + 3 * 8 * n_pixels + 4 * n_bands)
+        """Return what `others_squared` takes per block."""
+        return 8 * ((9 * n_pixels + 1) ** 2 + 8 * n_pixels * n_pixels)
+
+    def blocks(self, part: Window) -> tuple[Float64Array, BoolArray]:
+        """Return the pixels (rows, cols, m, B) of a part of the blocks, and which of them count, as views."""
+        rows = slice(1 + part.row_start, 1 + part.row_stop)
+        first = PADDING + 1
+        pixels = self.pixels[rows, first + part.col_start : first + part.col_stop]
+        return pixels, self.valid[rows, 1 + part.col_start : 1 + part.col_stop]
 
     def multiply(self, row: int) -> None:
         """Compute the products of the blocks in a row of `pixels` with those in it and in two rows above."""
@@ -84,16 +94,16 @@ class NearBlocks:
         weights w that sum to 1, over ridge; so no mean is subtracted, which would differ from block to block. With
         M = G + c I, p = N z and 1 for ones, that is |z|^2 - p^T M^-1 p + (1 - 1^T M^-1 p)^2 / 1^T M^-1 1 - c / k.
         """
-        matrices, rows, lengths = self._patches(row, cols)
-        counted = rows[:, -1]
-        counts = np.maximum(counted.sum(axis=1), 1.0)
+        matrices, lengths = self._patches(row, cols)
+        n_around = 8 * self.valid.shape[2]
+        counts = np.maximum(matrices[:, :n_around, -1].sum(axis=1), 1.0)
         levels = np.maximum(counts - 1.0, 1.0) * ridge
-        np.einsum("nii->ni", matrices)[...] += levels[:, None]
+        np.einsum("nii->ni", matrices)[:, :n_around] += levels[:, None]
         if not cholesky(matrices):
             raise RunError(NOT_DEFINITE)
-        solve_rows(matrices, rows)
-        fitted = np.einsum("nij,nij->ni", rows, rows)
-        common = np.einsum("nij,nj->ni", rows[:, :-1], counted)
+        columns = matrices[:, :n_around, n_around:]
+        fitted = np.einsum("nki,nki->ni", columns, columns)
+        common = np.einsum("nki,nk->ni", columns[:, :, :-1], columns[:, :, -1])
         common -= 1.0
         np.square(common, out=common)
         common /= np.where(fitted[:, -1:] > 0.0, fitted[:, -1:], 1.0)
@@ -103,14 +113,17 @@ class NearBlocks:
         squared: Float64Array = np.maximum(residuals, 0.0) / ridge
         return squared
 
-    def _patches(self, row: int, cols: slice) -> tuple[Float64Array, Float64Array, Float64Array]:
-        """Return what belongs to the blocks `cols` of a row.
+    def _patches(self, row: int, cols: slice) -> tuple[Float64Array, Float64Array]:
+        """Return what belongs to the blocks `cols` of a row: matrices [[G, P], [., far I]], and squared lengths.
 
-        The Gram matrices (n, 8 m, 8 m) of what lies around, upper triangles; rows (n, m + 1, 8 m) of the products of
-        each own pixel with them and last of whether these count; the squared lengths (n, m) of the own pixels.
+        The Gram matrices G (n, 8 m, 8 m) of what lies around, upper triangles; columns P (n, 8 m, m + 1) of their
+        products with each own pixel and last of whether they count; the squared lengths (n, m) of the own pixels. A
+        factorisation R^T R of G leaves R^-T P in the place of P, in one call with it. So large a diagonal as `_FAR`
+        keeps what is below P definite.
         """
         m, n = self.valid.shape[2], cols.stop - cols.start
-        matrices, rows = np.empty((n, 8 * m, 8 * m)), np.empty((n, m + 1, 8 * m))
+        matrices = np.empty((n, 9 * m + 1, 9 * m + 1))
+        matrices[:, 8 * m :, 8 * m :] = _FAR * np.eye(m + 1)
         own = self._products[row + 1, 1:-1][cols]
         lengths = np.einsum("nii->ni", own[:, -m:]).copy()
         for place, (index, block) in enumerate(zip(_AROUND, _around(row, cols))):
@@ -122,9 +135,9 @@ class NearBlocks:
             above = index < _MIDDLE
             slot = _slot(index, _MIDDLE) if above else _slot(_MIDDLE, index)
             products = (own if above else near)[:, slot * m : (slot + 1) * m]
-            rows[:, :m, columns] = products.swapaxes(1, 2) if above else products
-            rows[:, m, columns] = self.valid[block]
-        return matrices, rows, lengths
+            matrices[:, columns, 8 * m : -1] = products if above else products.swapaxes(1, 2)
+            matrices[:, columns, -1] = self.valid[block]
+        return matrices, lengths
 
 
 def _around(row: int, cols: slice) -> list[tuple[int, slice]]:

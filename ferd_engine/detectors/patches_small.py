@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from ..parallel import Threads
 from ..statistics import Float64Array
-from ..windows import Window, tiles
+from ..windows import Window, tiles, whole
 from .metric import own_squared
 from .near_blocks import PADDING, NearBlocks
 from .patches import RIDGE, Distances, PatchScene, Tile
 
-# Enough blocks for one call of each routine, few enough that their matrices stay in a cache.
-_JOB_BYTES = 2 << 20
+# Many blocks for one call of numpy: short calls make the threads wait for the interpreter lock longer than they work.
+_JOB_BYTES = 8 << 20
 # Each tile makes the products with the blocks around it again; progress and cancel are polled once per tile.
 _TILE_BYTES = 96 << 20
 
@@ -22,9 +23,8 @@ _TILE_BYTES = 96 << 20
 def small_patch_distances(scene: PatchScene, free_bytes: int, pool: Threads) -> Iterator[Distances]:
     """Yield the distances of the whole image, each pixel once; reads it once, and a border of one block."""
     grid, n_bands, n_pixels = scene.grid, scene.cube.n_bands, scene.grid.side**2
-    job_block_bytes = NearBlocks.job_bytes(n_pixels, n_bands)
-    job_cols = max(min(_JOB_BYTES, free_bytes // 2 // pool.count) // job_block_bytes, 1)
-    jobs_bytes = pool.count * job_cols * job_block_bytes
+    jobs = _Jobs.within(min(_JOB_BYTES, free_bytes // 2 // pool.count), n_pixels, n_bands)
+    jobs_bytes = pool.count * max(jobs.bytes(n_pixels, n_bands))
     # A pixel as float64, as some cubes give it, beside what the cube reads it from; its distances.
     block_bytes = n_pixels * (16 * n_bands + 64) + NearBlocks.block_bytes(n_pixels, n_bands)
     border = 2 + 2 * PADDING
@@ -32,10 +32,28 @@ def small_patch_distances(scene: PatchScene, free_bytes: int, pool: Threads) -> 
     tile_cols = max(min(n_blocks // 3 - border, grid.blocks.n_cols), 1)
     tile_rows = max(n_blocks // (tile_cols + border) - 2, 1)
     for blocks in tiles(*grid.blocks.shape, tile_rows, tile_cols):
-        yield Distances(grid.pixels(blocks), _tile_distances(scene, blocks, job_cols, pool))
+        yield Distances(grid.pixels(blocks), _tile_distances(scene, blocks, jobs, pool))
 
 
-def _tile_distances(scene: PatchScene, blocks: Window, job_cols: int, pool: Threads) -> Float64Array:
+class _Jobs(NamedTuple):
+    """How many blocks a job takes that finds distances to the blocks around, and one that finds the other two."""
+
+    near: int
+    own: int
+
+    @classmethod
+    def within(cls, free_bytes: int, n_pixels: int, n_bands: int) -> _Jobs:
+        near, own = cls(1, 1).bytes(n_pixels, n_bands)
+        return cls(max(free_bytes // near, 1), max(free_bytes // own, 1))
+
+    def bytes(self, n_pixels: int, n_bands: int) -> tuple[int, int]:
+        """Return what a job of each kind takes."""
+        # Centred pixels twice; Gram matrices, with their inverses, and a step of the elimination.
+        own = 8 * n_pixels * (2 * n_bands + 4 * n_pixels)
+        return self.near * NearBlocks.job_bytes(n_pixels, n_bands), self.own * own
+
+
+def _tile_distances(scene: PatchScene, blocks: Window, jobs: _Jobs, pool: Threads) -> Float64Array:
     """Return the distances (rows, cols, 3) of the pixels of some blocks, NaN where invalid."""
     side, pixels = scene.grid.side, scene.grid.pixels(blocks)
     around = scene.grid.pixels(_grown(blocks))
@@ -45,17 +63,32 @@ def _tile_distances(scene: PatchScene, blocks: Window, job_cols: int, pool: Thre
     pool.map(lambda row: _fill(scene, tile, blocks, near, row), rows)
     if scene.accelerator is None:
         pool.map(near.multiply, rows)
+    squared = np.empty((*blocks.shape, side**2, 3))
     distances = np.empty((blocks.n_rows * side, blocks.n_cols * side, 3))
+    tile_blocks = whole(*blocks.shape)
 
-    def score(job: Window) -> None:
-        cols = slice(job.col_start, job.col_stop)
-        squared = _job_squared(scene, near, job.row_start, cols)
-        squared[~near.valid[job.row_start + 1, 1:-1][cols]] = np.nan
-        np.sqrt(squared, out=squared)
-        strip = squared.reshape(job.n_cols, side, side, 3).swapaxes(0, 1).reshape(side, -1, 3)
-        distances[job.row_start * side : job.row_stop * side, cols.start * side : cols.stop * side] = strip
+    def to_others(part: Window) -> None:
+        squared[part.within(tile_blocks)][0, :, :, 1] = _others_squared(scene, near, part)
 
-    pool.map(score, tiles(*blocks.shape, 1, job_cols))
+    def to_own_and_image(part: Window) -> None:
+        target = squared[part.within(tile_blocks)]
+        target[..., 0] = _own_squared(scene, near, part)
+        target[..., 2] = scene.image.squared(near.blocks(part)[0])
+
+    def finish(row: int) -> None:
+        line, valid = squared[row], near.valid[row + 1, 1:-1]
+        lonely = ~near.others_valid(row, slice(0, blocks.n_cols)).any(axis=1)
+        line[lonely, :, 1] = line[lonely, :, 2]
+        line[~valid] = np.nan
+        np.sqrt(line, out=line)
+        strip = line.reshape(blocks.n_cols, side, side, 3).swapaxes(0, 1).reshape(side, -1, 3)
+        distances[row * side : (row + 1) * side] = strip
+
+    own_rows = max(jobs.own // blocks.n_cols, 1)
+    parts = [(to_others, part) for part in tiles(*blocks.shape, 1, jobs.near)]
+    parts += [(to_own_and_image, part) for part in tiles(*blocks.shape, own_rows, jobs.own)]
+    pool.map(lambda job: job[0](job[1]), parts)
+    pool.map(finish, range(blocks.n_rows))
     return distances[: pixels.n_rows, : pixels.n_cols]
 
 
@@ -86,19 +119,19 @@ def _fill(scene: PatchScene, tile: Tile, blocks: Window, near: NearBlocks, row: 
         pixels[~valid] = 0.0
 
 
-def _job_squared(scene: PatchScene, near: NearBlocks, row: int, cols: slice) -> Float64Array:
-    """Return squared distances (n, m, 3) of the pixels of some blocks of a row; of invalid ones they mean nothing."""
-    place = slice(PADDING + 1 + cols.start, PADDING + 1 + cols.stop)
-    blocks, valid = near.pixels[row + 1, place], near.valid[row + 1, 1 + cols.start : 1 + cols.stop]
-    squared = np.empty((*valid.shape, 3))
-    squared[:, :, 2] = scene.image.squared(blocks.reshape(-1, blocks.shape[2])).reshape(valid.shape)
-    others_valid = near.others_valid(row, cols)
-    to_own = scene.accelerator.own_squared if scene.accelerator else own_squared
-    squared[:, :, 0] = to_own(blocks, valid, RIDGE)
+def _others_squared(scene: PatchScene, near: NearBlocks, part: Window) -> Float64Array:
+    """Return squared distances (n, m) of the pixels of some blocks of a row to the blocks around."""
+    row, cols = part.row_start, slice(part.col_start, part.col_stop)
     if scene.accelerator is None:
-        squared[:, :, 1] = near.others_squared(row, cols, RIDGE)
-    else:
-        squared[:, :, 1] = scene.accelerator.others_squared(blocks, near.others(row, cols), others_valid, RIDGE)
-    lonely = ~others_valid.any(axis=1)
-    squared[lonely, :, 1] = squared[lonely, :, 2]
-    return squared
+        return near.others_squared(row, cols, RIDGE)
+    (values,), _ = near.blocks(part)
+    return scene.accelerator.others_squared(values, near.others(row, cols), near.others_valid(row, cols), RIDGE)
+
+
+def _own_squared(scene: PatchScene, near: NearBlocks, part: Window) -> Float64Array:
+    """Return squared distances (rows, cols, m) of the pixels of some blocks to their own block."""
+    values, valid = near.blocks(part)
+    if scene.accelerator is None:
+        return own_squared(values, valid, RIDGE)
+    flat = valid.reshape(-1, valid.shape[2])
+    return scene.accelerator.own_squared(values.reshape(*flat.shape, -1), flat, RIDGE).reshape(valid.shape)

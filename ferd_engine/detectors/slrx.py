@@ -155,7 +155,7 @@ INFO = DetectorInfo(
     ),
     reference="Jin, Dang and Zhu, IEEE Geoscience and Remote Sensing Letters 2024, doi 10.1109/LGRS.2024.3456178",
     cost=(
-        "with blocks of m pixels: 27 m B + 236 m^2 flops per pixel while 8 m <= B, else 5 B^2 + B^3 / m; the global "
+        "with blocks of m pixels: 27 m B + 245 m^2 flops per pixel while 8 m <= B, else 5 B^2 + B^3 / m; the global "
         "part adds 2 B^2"
     ),
     when="Backgrounds of several materials; best on enhanced cubes. Objects larger than a block are lost in it.",
