@@ -105,8 +105,8 @@ class Ranking:
             planted = torch.from_numpy(values).permute(2, 0, 1).to(images.device)
             enhanced = self.fen(planted[None])[0]
             sizes.append(enhanced.abs().mean())
-            # A small patch may get no target, and one within a gap of its scene is one filled-in spectrum: then there is
-            # nothing to rank.
+            # A small patch may get no target, and one within a gap of its scene is a single filled-in spectrum: then
+            # there is nothing to rank.
             if truth.any() and np.ptp(values, axis=(0, 1)).any():
                 each.append(ranking_loss(enhanced, torch.from_numpy(truth).to(images.device)))
         size = torch.stack(sizes).mean()
