@@ -19,6 +19,10 @@ LOW_PERCENT = 0.01
 HIGH_PERCENT = 99.99
 # Pixels fewer than this part of a scene say little of what its values are like.
 RARE_PART = 1e-4
+# So many values of a tail may wait for being sorted out.
+_UNSORTED = 1 << 10
+# Pixels are compared with each other first, value by value, which is twice as fast as within each.
+_GROUP_PIXELS = 16
 # What FEN's float32 holds with all its digits, a factor of 0.2 / range included.
 _SMALLEST_RANGE = 1e-36
 _LARGEST_RANGE = 1e36
@@ -64,14 +68,12 @@ class ValueRange:
         """Take the values of valid pixels (n, bands), or of any shape where rare pixels are not asked for."""
         if not values.size:
             return
-        lows, highs = values, values
-        if self._tails:
-            lows, highs = values.min(axis=1), values.max(axis=1)
-            self._count += len(values)
-            self._tails[0].add(lows)
-            self._tails[1].add(highs)
-        self._low = min(self._low, float(lows.min()))
-        self._high = max(self._high, float(highs.max()))
+        if not self._tails:
+            self._low, self._high = min(self._low, float(values.min())), max(self._high, float(values.max()))
+            return
+        self._count += len(values)
+        self._low = min(self._low, self._tails[0].add_pixels(values))
+        self._high = max(self._high, self._tails[1].add_pixels(values))
 
     def merge(self, other: ValueRange) -> None:
         """Take what `other` has seen."""
@@ -139,12 +141,38 @@ class _Tail:
         self._kept: NDArray[np.float64] = np.empty(0)
         self._limit = np.inf
 
+    def add_pixels(self, values: NDArray[np.floating[Any]]) -> float:
+        """Take the smallest value of each pixel of values (n, bands), n at least 1, the largest with sign -1.
+
+        Return that of all.
+        """
+        extreme = np.minimum if self._sign > 0 else np.maximum
+        n_groups = len(values) // _GROUP_PIXELS
+        grouped = values[: n_groups * _GROUP_PIXELS].reshape(_GROUP_PIXELS, n_groups, values.shape[1])
+        found = extreme.reduce(extreme.reduce(grouped, axis=0), axis=1)
+        # Pixels are looked at one by one only where their group reaches into the tail, and where they make no group.
+        reaching = self._is_beyond(found)
+        if reaching.any():
+            picked = grouped if reaching.all() else grouped[:, reaching]
+            self.add(extreme.reduce(picked, axis=2).reshape(-1))
+        rest = values[n_groups * _GROUP_PIXELS :]
+        if len(rest):
+            singles = extreme.reduce(rest, axis=1)
+            self.add(singles)
+            found = np.append(found, singles)
+        return float(extreme.reduce(found))
+
     def add(self, flat: NDArray[np.floating[Any]]) -> None:
-        below = flat[flat <= self._limit] if self._sign > 0 else flat[flat >= -self._limit]
+        below = flat[self._is_beyond(flat)]
         self._kept = np.concatenate([self._kept, self._sign * below.astype(np.float64)])
         # Sorted out only now and then, since a partition of the kept values costs more than a comparison.
-        if self._kept.size > 2 * self._n_kept + 65536:
+        if self._kept.size > 2 * self._n_kept + _UNSORTED:
             self._shrink()
+
+    def _is_beyond(self, values: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+        """Say which values belong into the tail; of those at its limit enough are kept."""
+        beyond: NDArray[np.bool_] = values < self._limit if self._sign > 0 else values > -self._limit
+        return beyond
 
     def merge(self, other: _Tail) -> None:
         self._kept = np.concatenate([self._kept, other._kept])

@@ -129,7 +129,7 @@ class Moments:
         # Differences from a number nearby are exact, and small where parts are alike.
         centre = self.mean
         part -= centre
-        mean = _reduced(np.add, part) / count
+        mean = reduced_columns(np.add, part) / count
         taken = mean * np.sqrt(count)
         if (np.square(taken) > _MOST_TAKEN * self._scatter.diagonal()).any():
             part -= mean
@@ -140,8 +140,8 @@ class Moments:
         add_gram(buffer[: count + 1], self._scatter)
 
     def _compare(self, values: NDArray[np.floating[Any]]) -> None:
-        np.minimum(self._minimum, _reduced(np.minimum, values), out=self._minimum)
-        np.maximum(self._maximum, _reduced(np.maximum, values), out=self._maximum)
+        np.minimum(self._minimum, reduced_columns(np.minimum, values), out=self._minimum)
+        np.maximum(self._maximum, reduced_columns(np.maximum, values), out=self._maximum)
         if not self._extrema and self.varies().all():
             self._minimum[...], self._maximum[...] = -np.inf, np.inf
 
@@ -243,7 +243,7 @@ class Moments:
         return covariance
 
 
-def _reduced(operation: np.ufunc, values: NDArray[np.floating[Any]]) -> NDArray[Any]:
+def reduced_columns(operation: np.ufunc, values: NDArray[np.floating[Any]]) -> NDArray[Any]:
     """Return what an operation such as `np.add` makes (k,) of each column of values (n, k), n at least 1."""
     n, k = values.shape
     n_lines = max(_LINE_VALUES // k, 1)

@@ -77,9 +77,13 @@ def test_a_scaling_that_few_pixels_set(
     assert warned(tmp_path, array, words, caplog, **options)
 
 
-@pytest.mark.parametrize("n_blocks", [1, 2, 7, 61])
-def test_the_rare_part_of_a_range_is_the_definitions(n_blocks: int) -> None:
+@pytest.mark.parametrize("n_blocks", [1, 2, 7, 61, 4000])
+@pytest.mark.parametrize("step", [0.0, 1.0, 50.0])
+def test_the_rare_part_of_a_range_is_the_definitions(n_blocks: int, step: float) -> None:
     pixels = np.random.default_rng(4).standard_t(2, (30_011, 4)).astype(np.float32)
+    if step:
+        # Many values at the end of the tail are the same then.
+        pixels = np.rint(pixels / step) * step
     parts = [ValueRange(len(pixels)) for _ in range(2)]
     for index, block in enumerate(np.array_split(pixels, n_blocks)):
         parts[index % 2].add(block)
