@@ -61,7 +61,7 @@ def rx_help() -> AlgorithmHelp:
             translate(
                 "FERD",
                 "Cost, in floating-point operations per pixel of B bands: grx and rxd-utd 2 B<sup>2</sup>, utd "
-                "B<sup>2</sup>, qlrx 3 B<sup>2</sup> + 30 B; slrx with blocks of m pixels 27 m B + 236 m<sup>2</sup> "
+                "B<sup>2</sup>, qlrx 3 B<sup>2</sup> + 30 B; slrx with blocks of m pixels 27 m B + 245 m<sup>2</sup> "
                 "while 8 m ≤ B, else 5 B<sup>2</sup> + B<sup>3</sup> / m; lrx B<sup>3</sup> / 3 and some 10 to 20 "
                 "B<sup>2</sup>; crd 16 outer<sup>2</sup> B + n<sup>3</sup> / 3 for n pixels in the ring; fusion that "
                 "of its components. FEN takes 500,000 to 700,000.",
