@@ -41,12 +41,13 @@ N_GLOBAL = 2
 WINDOWS = {"inner": 11, "outer": 21}
 SYNTHETIC = SceneConfig(kind="synthetic", rows=80, cols=70, count=2, seed=900)
 TARGETS = (12, 4)
+SEED = 11
 _SHOWN = 12
 
 LogScores = dict[str, NDArray[np.float64]]
 
 
-def implanted(scenes: list[Scene], seed: int) -> list[Case]:
+def implanted(scenes: list[Scene], seed: int = SEED) -> list[Case]:
     """Return each scene with many and with few targets, half of them pieces of the other scenes."""
     donors = [donor(scene.values) for scene in scenes]
     cases = []
@@ -75,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--models", nargs="+", required=True)
-    parser.add_argument("--seed", type=int, default=11, help="of the targets")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the targets")
     options = parser.parse_args()
     data = load_config(options.config).data
     sums = [tuple(filter(None, chosen)) for chosen in itertools.product(*((None, *group) for group in GROUPS))][1:]

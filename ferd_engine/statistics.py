@@ -244,7 +244,10 @@ class Moments:
 
 
 def reduced_columns(operation: np.ufunc, values: NDArray[np.floating[Any]]) -> NDArray[Any]:
-    """Return what an operation such as `np.add` makes (k,) of each column of values (n, k), n at least 1."""
+    """Return what an operation such as `np.add` makes (k,) of each column of values (n, k), n at least 1.
+
+    float32 values are taken together by lines in float32, and the lines in float64.
+    """
     n, k = values.shape
     n_lines = max(_LINE_VALUES // k, 1)
     n_whole = n // n_lines * n_lines
@@ -252,5 +255,7 @@ def reduced_columns(operation: np.ufunc, values: NDArray[np.floating[Any]]) -> N
         found: NDArray[Any] = operation.reduce(values, axis=0)
         return found
     lines = operation.reduce(values[:n_whole].reshape(-1, n_lines * k), axis=0)
-    found = operation.reduce(lines.reshape(n_lines, k), axis=0)
-    return operation(found, operation.reduce(values[n_whole:], axis=0)) if n_whole < n else found
+    found = operation.reduce(lines.reshape(n_lines, k), axis=0, dtype=np.float64)
+    if n_whole < n:
+        found = operation(found, operation.reduce(values[n_whole:], axis=0, dtype=np.float64))
+    return found

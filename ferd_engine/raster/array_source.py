@@ -15,6 +15,7 @@ from ..errors import DamagedInputError, InputError, RunError
 from ..windows import Window
 from .declared import SLACK_BYTES, check_values
 from .gdal_setup import gdal, gdal_exceptions, gdal_reason, type_name
+from .mat_types import check_types
 from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target
 
 _EXACT_IN_FLOAT32 = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
@@ -187,6 +188,7 @@ def load_mat(path: str, variable: str | None, *, n_dims: int, budget_bytes: int 
 
     # scipy raises a dozen kinds of exceptions for damaged files, so all of them mean the same here.
     try:
+        check_types(path)
         found = {name: (shape, kind) for name, shape, kind in whosmat(path)}
         name = choose_variable(path, variable, {name: shape for name, (shape, _) in found.items()}, n_dims=n_dims)
         _check_declared_size(path, *found[name], budget_bytes)

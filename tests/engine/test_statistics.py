@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferd_engine.errors import RunError
-from ferd_engine.statistics import Moments
+from ferd_engine.statistics import Moments, reduced_columns
 
 
 def naive_covariance(pixels: np.ndarray) -> np.ndarray:
@@ -184,3 +184,11 @@ def test_pixels_are_not_changed() -> None:
     kept = pixels.copy()
     Moments(5).add(pixels)
     np.testing.assert_array_equal(pixels, kept)
+
+
+@pytest.mark.parametrize("shape", [(432, 6), (5000, 3), (40, 6), (1, 4), (300, 2500)])
+def test_sums_of_float32_keep_the_digits_beside_an_offset(shape: tuple[int, int]) -> None:
+    values = (np.random.default_rng(1).standard_normal(shape) + 1e6).astype(np.float32)
+    sums = reduced_columns(np.add, values)
+    np.testing.assert_allclose(sums, values.sum(axis=0, dtype=np.float64), rtol=1e-6)
+    assert np.array_equal(reduced_columns(np.minimum, values), values.min(axis=0))

@@ -17,6 +17,8 @@ from hypothesis import given
 from scipy.io import savemat
 from scipy.sparse import csc_matrix
 
+from ferd_engine.errors import InputError
+from ferd_engine.raster.array_source import load_mat
 from tests.engine.rasters import cube
 from tests.faults.hostile import CHANGES, FUZZ, Trials, change
 
@@ -263,3 +265,19 @@ def test_bytes_of_an_hdf5_header_changed(changes: list[tuple[float, int]], tmp_p
     change(content, changes, range(512, len(content) - ARRAY.nbytes))
     (tmp_path / "odd.mat").write_bytes(content)
     trials.detect(tmp_path / "odd.mat", compare=False)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("kind", [0, 8, 19, 166, 0xFFFF])
+def test_data_of_an_unknown_type(kind: int, compressed: bool, tmp_path: Path, trials: Trials) -> None:
+    content = bytearray(mat_bytes())
+    # The array's flags, dimensions and name, the name as a small element, precede its data.
+    place = content.index(b"cube") + 4
+    content[place : place + 4] = struct.pack("<I", kind)
+    if compressed:
+        packed = zlib.compress(bytes(content[128:]))
+        content[128:] = struct.pack("<II", 15, len(packed)) + packed
+    (tmp_path / "odd.mat").write_bytes(content)
+    with pytest.raises(InputError, match=f"data of the unknown type {kind}"):
+        load_mat(str(tmp_path / "odd.mat"), None, n_dims=3)
+    assert not trials.detect(tmp_path / "odd.mat").gave_a_result

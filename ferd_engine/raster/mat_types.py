@@ -1,0 +1,75 @@
+"""The types of the data in MATLAB files of version 5, which scipy takes as they are declared.
+
+An unknown type makes scipy's compiled reader look beyond its table and end the process, so files are looked at before.
+The format is that of The MathWorks, "MAT-File Format", chapter 1.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_HEADER_BYTES = 128
+_MATRIX, _COMPRESSED = 14, 15
+# Types of data elements, by their names in the format: miINT8 (1) to miUTF32 (18).
+_TYPES = frozenset((1, 2, 3, 4, 5, 6, 7, 9, 12, 13, _MATRIX, _COMPRESSED, 16, 17, 18))
+# Arrays of characters, sparse ones, and those of numbers hold plain data elements; cells and structures hold arrays.
+_PLAIN_CLASSES = range(4, 16)
+# Flags, dimensions and name of an array, which come before its data, fit into this many bytes.
+_START_BYTES = 1 << 12
+
+
+def check_types(path: str) -> None:
+    """Raise `ValueError` where an array at the top of the file declares data of a type that the format has not.
+
+    Files of another version, or too short to tell, pass: what else is wrong with them, scipy's reader says.
+    """
+    with Path(path).open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+        if len(header) < _HEADER_BYTES or header[126:] not in (b"IM", b"MI"):
+            return
+        order = "<" if header[126:] == b"IM" else ">"
+        for kind, start in _arrays(file, order):
+            if kind not in _TYPES:
+                raise ValueError(f"data of the unknown type {kind}")
+            if kind == _MATRIX:
+                _check_array(start, order)
+
+
+def _arrays(file: BinaryIO, order: str) -> Iterator[tuple[int, bytes]]:
+    """Yield the type and the first bytes of each element at the top of the file, decompressed."""
+    while len(tag := file.read(8)) == 8:
+        kind, size = struct.unpack(order + "II", tag)
+        place = file.tell()
+        start = file.read(min(size, _START_BYTES))
+        if kind == _COMPRESSED:
+            try:
+                start = zlib.decompressobj().decompress(start, _START_BYTES)
+            except zlib.error:
+                return
+            if len(start) >= 8:
+                yield struct.unpack(order + "I", start[:4])[0], start[8:]
+        else:
+            yield kind, start
+        file.seek(place + size)
+
+
+def _check_array(start: bytes, order: str) -> None:
+    place, plain = 0, False
+    # The elements of an array: flags with its class, dimensions, name, data.
+    for index in range(4):
+        if place + 8 > len(start) or (index > 0 and not plain):
+            return
+        kind, size = struct.unpack_from(order + "II", start, place)
+        data = 8
+        if kind >> 16:
+            # A small element has its size beside its type, and its data in the place of the size.
+            kind, size, data = kind & 0xFFFF, 4, 4
+        if kind not in _TYPES:
+            raise ValueError(f"data of the unknown type {kind}")
+        if index == 0 and len(start) >= place + data + 4:
+            plain = struct.unpack_from(order + "I", start, place + data)[0] & 0xFF in _PLAIN_CLASSES
+        place += data + -(-size // 8) * 8 if data == 8 else 8
