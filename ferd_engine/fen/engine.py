@@ -280,7 +280,8 @@ class RowEngine:
                         yield _result(*under_way[0])
                         under_way.popleft()
                 while under_way:
-                    yield _result(*under_way.popleft())
+                    yield _result(*under_way[0])
+                    under_way.popleft()
             finally:
                 # After an error or an interrupt, jobs that have not begun must not hold up the caller.
                 for _, futures in under_way:

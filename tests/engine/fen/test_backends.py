@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,25 @@ def test_an_error_in_one_of_several_blocks_ends_the_others(failing: int, monkeyp
     with pytest.raises(MemoryError):
         next(results)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ferd-fen")]
+
+
+def test_after_an_error_jobs_of_the_last_block_that_have_not_begun_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    architecture = Architecture(7, entry=8, inner=8, outer=16, hidden=8)
+    backend = NumpyBackend(architecture, random_weights(architecture, 2), threads=1)
+    (work,) = _works(1, 8 * jobs.STRIP_COLS)
+    begun: list[int] = []
+
+    def run(self: Any, block: Any, out: Any, job: Any, *_: Any) -> None:
+        begun.append(job.col)
+        if not job.col:
+            raise MemoryError
+        # Time for the caller to see the error.
+        time.sleep(0.2)
+
+    monkeypatch.setattr(engine._Workspace, "run", run)
+    with pytest.raises(MemoryError):
+        next(backend.enhance_each([work]))
+    assert len(begun) < 8
 
 
 @pytest.mark.parametrize("shape", [(40, 30), (3, 7), (129, 70)])
