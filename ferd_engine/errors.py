@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -58,12 +60,33 @@ class Cancelled(FerdError):
     exit_code = EXIT_INTERRUPTED
 
 
+OUT_OF_MEMORY = "Memory ran out: give a smaller --memory, or close other programs."
+# What the system, the loader of libraries and Python say where memory ran out. CPython 3.11 has no exception at hand
+# when a call finds no room on its stack, and complains of that instead.
+_MEMORY_WORDS = (
+    "cannot allocate memory",
+    "failed to map segment",
+    "can't start new thread",
+    "error return without exception set",
+)
+
+
+def tells_of_memory(error: BaseException | None) -> bool:
+    """Say whether an error, or one that it arose from, is lack of memory in whatever form it came."""
+    while error is not None:
+        is_memory = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+        if is_memory or any(words in str(error).lower() for words in _MEMORY_WORDS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def unforeseen(error: Exception, advice: str) -> str:
     """Return a sentence for an error that nobody raised on purpose; `advice` says what to do, without a full stop.
 
     For the borders of programs, where every error must become a sentence.
     """
+    if tells_of_memory(error):
+        return OUT_OF_MEMORY
     what = " ".join(str(error).split())[:300].rstrip(".") or "no reason given"
-    if isinstance(error, MemoryError) or "can't start new thread" in what:
-        return "Memory ran out: give a smaller --memory, or close other programs."
     return f"The run stopped ({type(error).__name__}: {what}), and no output is left half written; {advice}."

@@ -14,9 +14,18 @@ def main() -> int:
     """Run the command of `sys.argv` and return its exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
-    from .cli import main as command
+    from .errors import EXIT_FAILED, OUT_OF_MEMORY, tells_of_memory
 
-    code = command()
+    try:
+        from .cli import main as command
+
+        code = command()
+    except Exception as error:
+        if not tells_of_memory(error):
+            raise
+        # Nothing of the command is loaded yet, or so little is left that its own last words failed.
+        _say(f"ferd: {OUT_OF_MEMORY}\n".encode())
+        return EXIT_FAILED
     # The run is over and has said so: what asks it to stop now comes too late.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -25,5 +34,9 @@ def main() -> int:
 
 def _leave(number: int, frame: Any) -> NoReturn:
     """End at once: nothing has begun that would have to be put away."""
-    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, b"ferd: Interrupted; nothing was written.\n")
+    _say(b"ferd: Interrupted; nothing was written.\n")
     os._exit(_EXIT_INTERRUPTED)
+
+
+def _say(line: bytes) -> None:
+    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, line)

@@ -8,24 +8,28 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from ..errors import MissingPackageError
+from ..errors import MissingPackageError, tells_of_memory
 
 try:
     from osgeo import gdal, gdal_array, ogr, osr
-except ModuleNotFoundError as error:  # pragma: no cover - every QGIS and every set-up of the project has GDAL
-    raise MissingPackageError(
-        "The Python bindings of GDAL (osgeo) are not installed: install python3-gdal and make the virtual environment "
-        "with --system-site-packages, or run inside QGIS's Python."
-    ) from error
 except ImportError as error:
+    if isinstance(error, ModuleNotFoundError) and error.name == "osgeo":
+        raise MissingPackageError(
+            "The Python bindings of GDAL (osgeo) are not installed: install python3-gdal and make the virtual "
+            "environment with --system-site-packages, or run inside QGIS's Python."
+        ) from error
+    # Where a part of theirs does not load, the bindings look for it in other places and complain that it is not there.
+    reason = error.__context__ or error
+    if tells_of_memory(reason):
+        raise MemoryError from error
     # Without the system's SciPy pip brings the newest NumPy, and bindings that were built for an older one do not load.
     advice = (
         "they were built for another NumPy, so take NumPy and SciPy from where GDAL is from (Debian: python3-scipy), "
         "and make the virtual environment again, with --system-site-packages"
-        if "numpy" in str(error)
-        else "free memory, or install them again"
+        if "numpy" in str(reason)
+        else "install them again"
     )
-    raise MissingPackageError(f"The Python bindings of GDAL (osgeo) do not load ({error}): {advice}.") from error
+    raise MissingPackageError(f"The Python bindings of GDAL (osgeo) do not load ({reason}): {advice}.") from error
 
 __all__ = [
     "bounded_cache",

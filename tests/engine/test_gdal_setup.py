@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
+from ferd_engine.errors import OUT_OF_MEMORY
 from ferd_engine.raster.gdal_setup import close_dataset, gdal_exceptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +20,7 @@ FULL = """
 import resource, signal, sys
 import numpy as np
 from contextlib import nullcontext
+from ferd_engine.errors import OUT_OF_MEMORY
 from ferd_engine.raster.gdal_setup import close_dataset, gdal, gdal_exceptions
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 dataset = gdal.GetDriverByName("GTiff").Create(sys.argv[1], 200, 150, 1, gdal.GDT_Float32)
@@ -67,21 +69,41 @@ def test_closing_does_not_change_what_other_threads_rely_on(tmp_path: Path) -> N
     assert found == [[]]
 
 
+def info_with_bindings(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run `ferd info` beside bindings of GDAL that consist of `code`."""
+    (folder / "osgeo").mkdir()
+    (folder / "osgeo" / "__init__.py").write_text(code + "\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "ferd_engine", "info", "scene.tif"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
 @pytest.mark.parametrize(
-    ("problem", "words"),
+    ("code", "words"),
     [
-        ("ModuleNotFoundError('No module named osgeo')", "--system-site-packages"),
-        ("ImportError('numpy.core.multiarray failed to import')", "built for another NumPy"),
-        ("ImportError('libgdal.so: cannot map')", "install them again"),
+        ("raise ModuleNotFoundError('No module named osgeo', name='osgeo')", "--system-site-packages"),
+        ("raise ImportError('numpy.core.multiarray failed to import')", "built for another NumPy"),
+        ("raise ImportError('libgdal.so: cannot map')", "do not load (libgdal.so: cannot map): install them again"),
+        # As the real bindings look for their compiled part in a second place where the first does not load.
+        (
+            "try:\n    raise ImportError('libgdal.so: no version information')\n"
+            "except ImportError:\n    raise ModuleNotFoundError('No module named _gdal', name='_gdal')",
+            "do not load (libgdal.so: no version information): install them again",
+        ),
     ],
 )
-def test_bindings_that_do_not_load_are_told_with_what_to_do(problem: str, words: str, tmp_path: Path) -> None:
-    (tmp_path / "osgeo").mkdir()
-    (tmp_path / "osgeo" / "__init__.py").write_text(f"raise {problem}\n", encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    command = [sys.executable, "-m", "ferd_engine", "info", "scene.tif"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+def test_bindings_that_do_not_load_are_told_with_what_to_do(code: str, words: str, tmp_path: Path) -> None:
+    done = info_with_bindings(code, tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("ferd: The Python bindings of GDAL (osgeo)")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_bindings_that_find_no_memory_are_not_called_absent(tmp_path: Path) -> None:
+    done = info_with_bindings(
+        "try:\n    raise ImportError('libgdal.so: failed to map segment from shared object')\n"
+        "except ImportError:\n    raise ModuleNotFoundError('No module named _gdal', name='_gdal')",
+        tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (1, f"ferd: {OUT_OF_MEMORY}\n")
