@@ -20,7 +20,13 @@ from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, 
 
 _EXACT_IN_FLOAT32 = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
 _HDF5_MARK = b"MATLAB 7.3"
-_MAT_BYTES = {"int8": 1, "uint8": 1, "logical": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "single": 4}
+# Bytes of a value of MATLAB's classes of numbers.
+_MAT_BYTES = {
+    **dict.fromkeys(("int8", "uint8", "logical"), 1),
+    **dict.fromkeys(("int16", "uint16"), 2),
+    **dict.fromkeys(("int32", "uint32", "single"), 4),
+    **dict.fromkeys(("int64", "uint64", "double"), 8),
+}
 
 
 class ArraySource:
@@ -188,9 +194,13 @@ def load_mat(path: str, variable: str | None, *, n_dims: int, budget_bytes: int 
 
     # scipy raises a dozen kinds of exceptions for damaged files, so all of them mean the same here.
     try:
-        check_types(path)
+        complex_names = check_types(path)
         found = {name: (shape, kind) for name, shape, kind in whosmat(path)}
         name = choose_variable(path, variable, {name: shape for name, (shape, _) in found.items()}, n_dims=n_dims)
+        if found[name][1] not in _MAT_BYTES or name in complex_names:
+            # Nothing but plain numbers is read: `check_types` does not look into anything else.
+            kind = "complex" if name in complex_names else found[name][1]
+            raise InputError(f"The array {name!r} of {path} holds {kind} values: give one of real numbers.")
         _check_declared_size(path, *found[name], budget_bytes)
         array = loadmat(path, variable_names=[name])[name]
     except InputError:
@@ -222,7 +232,7 @@ def _check_declared_size(path: str, shape: tuple[int, ...], kind: str, budget_by
     """Refuse an array that the file cannot hold even at the best compression of zlib, 1032 to 1, or the memory not."""
     if math.prod(shape) > 1100 * Path(path).stat().st_size:
         raise InputError(f"The file {path} declares an array of {shape} that it cannot hold: the file is damaged.")
-    n_bytes = math.prod(shape) * _MAT_BYTES.get(kind, 8)
+    n_bytes = math.prod(shape) * _MAT_BYTES[kind]
     if budget_bytes is not None and n_bytes > SLACK_BYTES + budget_bytes // 2:
         raise InputError(
             f"The array of {path} takes {n_bytes >> 20} MiB, and a MATLAB file of this version can only be read as a "

@@ -281,3 +281,37 @@ def test_data_of_an_unknown_type(kind: int, compressed: bool, tmp_path: Path, tr
     with pytest.raises(InputError, match=f"data of the unknown type {kind}"):
         load_mat(str(tmp_path / "odd.mat"), None, n_dims=3)
     assert not trials.detect(tmp_path / "odd.mat").gave_a_result
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (ARRAY + 1j, "complex values"),
+        (np.full((7, 5, 4), "text", object), "cell values"),
+        (np.zeros((7, 5, 4), [("x", "f8")]), "struct values"),
+    ],
+    ids=["complex", "cell", "struct"],
+)
+def test_nothing_but_real_numbers_is_read(array: Any, words: str, tmp_path: Path) -> None:
+    # Whatever lies within, scipy's reader does not get to see it.
+    savemat(tmp_path / "odd.mat", {"cube": array, "other": np.ones(3)})
+    with pytest.raises(InputError, match=f"array 'cube' of .* holds {words}: give one of real numbers"):
+        load_mat(str(tmp_path / "odd.mat"), None, n_dims=3)
+
+
+def test_other_arrays_may_hold_anything(tmp_path: Path) -> None:
+    savemat(tmp_path / "odd.mat", {"first": ARRAY[:, :, 0] + 1j, "s": {"x": np.ones(3)}, "cube": ARRAY})
+    np.testing.assert_array_equal(load_mat(str(tmp_path / "odd.mat"), None, n_dims=3), ARRAY)
+
+
+@pytest.mark.parametrize("element", [b"cube", b"\x05\x00\x00\x00\x0c\x00\x00\x00"], ids=["name", "dimensions"])
+def test_a_cell_whose_description_has_an_unknown_type(element: bytes, tmp_path: Path, trials: Trials) -> None:
+    savemat(tmp_path / "odd.mat", {"cube": np.full((7, 5, 4), "text", object)})
+    content = bytearray((tmp_path / "odd.mat").read_bytes())
+    # The name is a small element, whose type takes two bytes; that of the dimensions stands before their size.
+    place = content.index(b"cube") - 4 if element == b"cube" else content.index(element)
+    content[place : place + 2] = struct.pack("<H", 166)
+    (tmp_path / "odd.mat").write_bytes(content)
+    assert not trials.detect(tmp_path / "odd.mat").gave_a_result
+    with pytest.raises(InputError, match="data of the unknown type 166"):
+        load_mat(str(tmp_path / "odd.mat"), None, n_dims=3)
