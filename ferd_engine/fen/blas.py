@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from ..published import Routine, published_routine
 
 Float32Array = NDArray[np.float32]
-Product = Callable[[], None]
+Product = Callable[[], object]
+
+# OpenBLAS has a quick way for up to so many multiplications. Matrices of few rows and very many columns, as Winograd's
+# transforms multiply them, take a third of the time by it, cut into parts of their columns.
+_SMALL_PRODUCT = 1_000_000
+_FEW_ROWS = 8
+
 # bind(a, b, c, accumulate) prepares c = a b or c += a b for C-contiguous float32 (n, k), (k, m) and (n, m).
 Binder = Callable[[Float32Array, Float32Array, Float32Array, bool], Product]
 
@@ -48,6 +54,11 @@ def direct_binder() -> Binder | None:
     return None if routine is None else _Sgemm(routine).bind
 
 
+def _one_after_another(products: list[Product]) -> None:
+    for product in products:
+        product()
+
+
 class _Sgemm:
     """The Fortran routine sgemm. Its scalars are passed by address and live as long as this object."""
 
@@ -60,10 +71,19 @@ class _Sgemm:
     def bind(self, a: Float32Array, b: Float32Array, c: Float32Array, accumulate: bool) -> Product:
         """Prepare a product; the arrays are kept alive with it."""
         _check(a, b, c)
-        n, k, m = (self._integer(size) for size in (*a.shape, b.shape[1]))
+        if len(a) > _FEW_ROWS:
+            return self._bind(a, b, c, accumulate)
+        n_parts = min(-(-a.size * b.shape[1] // _SMALL_PRODUCT), b.shape[1])
+        cuts = [b.shape[1] * index // n_parts for index in range(n_parts + 1)]
+        parts = [self._bind(a, b[:, i:j], c[:, i:j], accumulate) for i, j in zip(cuts, cuts[1:])]
+        return parts[0] if n_parts == 1 else partial(_one_after_another, parts)
+
+    def _bind(self, a: Float32Array, b: Float32Array, c: Float32Array, accumulate: bool) -> Product:
+        # The columns may be a part of wider matrices.
+        n, k, m, b_step, c_step = map(self._integer, (*a.shape, b.shape[1], b.strides[0] // 4, c.strides[0] // 4))
         flag, one = ctypes.addressof(self._flag), ctypes.addressof(self._scalars[True])
         beta = ctypes.addressof(self._scalars[accumulate])
-        arguments = (flag, flag, m, n, k, one, b.ctypes.data, m, a.ctypes.data, k, beta, c.ctypes.data, m)
+        arguments = (flag, flag, m, n, k, one, b.ctypes.data, b_step, a.ctypes.data, k, beta, c.ctypes.data, c_step)
         product = partial(self._routine, *arguments)
         # Addresses keep nothing alive; the attribute does.
         product.__dict__["operands"] = (self, a, b, c)

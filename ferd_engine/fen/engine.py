@@ -2,7 +2,7 @@
 
 Layout: rows of pixels, one after the other, (pixels, channels) C-contiguous, of constant width `width`. In this flat
 layout a valid 3x3 convolution is a sum of products of slices shifted by dy * width + dx; the last two pixels of each
-row mix two rows and are never used. Four rows at a time take Winograd's way, what is left over the direct one.
+row mix two rows and are never used. Six or four rows at a time take Winograd's way, what is left over the direct one.
 
 ReLU: relu(x + b) = max(x, -b) + b. Buffers hold the maximum alone; the constant b goes into the offset of the layers
 that read them, so that a layer costs one pass over its output. A residual addition is a product that accumulates into
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -35,9 +35,8 @@ from .network import Architecture, Weights, fold
 
 Float32Array = NDArray[np.float32]
 
-# Rows per group: with strips of 256 columns about a thousand pixels per product, so that a layer's input and output
-# stay in a core's cache.
-GROUP_ROWS = 4
+# Most rows per group, as many as a filtering makes.
+GROUP_ROWS = winograd.MOST_ROWS_OUT
 
 
 class _Stage:
@@ -54,8 +53,8 @@ class _Stage:
         # Slack of one and two pixels for the last shifted slices.
         self._x = np.zeros(((max_rows + 1) * max_width + 1, outer), np.float32)
         self._a = np.zeros(((max_rows + 2) * max_width + 2, inner), np.float32)
-        self._transformed = np.zeros((winograd.ROWS_IN * max_width + 2, inner), np.float32)
-        self._products = np.zeros((winograd.ROWS_IN * max_width, inner), np.float32)
+        self._transformed = np.zeros((winograd.MOST_ROWS_IN * max_width + 2, inner), np.float32)
+        self._products = np.zeros((winograd.MOST_ROWS_IN * max_width, inner), np.float32)
 
     def kept(self, width: int) -> tuple[Float32Array, Float32Array]:
         """Return the rows of x and of a that one group leaves for the next."""
@@ -81,11 +80,11 @@ class _Stage:
         centre = x[start * width + 1 : start * width + 1 + size]
         return [
             self._bind(source, w.folded.reduce, fresh, False),
-            partial(np.maximum, fresh, w.reduce_floor, out=fresh),
+            *w.reduce_floor.steps(np.maximum, fresh, fresh),
             *self._convolve(start, spatial, width),
-            partial(np.maximum, spatial, w.spatial_floor, out=spatial),
+            *w.spatial_floor.steps(np.maximum, spatial, spatial),
             self._bind(spatial, w.folded.expand, centre, True),
-            partial(np.maximum, centre, w.expand_floor, out=target),
+            *w.expand_floor.steps(np.maximum, centre, target),
             partial(np.copyto, x[:width], x[n * width : (n + 1) * width]),
             # One row at a time: with a single new row the two kept rows overlap their destination.
             partial(np.copyto, a[:width], a[n * width : (n + 1) * width]),
@@ -93,35 +92,37 @@ class _Stage:
         ]
 
     def _convolve(self, row: int, spatial: Float32Array, width: int) -> list[Product]:
-        """Return the steps of the 3x3 convolution of the rows from `row`: fours by Winograd, the rest directly."""
+        """Return the steps of the 3x3 convolution of the rows from `row`: by Winograd, and what is left directly."""
         steps: list[Product] = []
-        done, size = 0, winograd.ROWS_OUT * width
-        while done + size <= len(spatial):
-            steps += self._convolve_group(row, spatial[done : done + size], width)
-            done, row = done + size, row + winograd.ROWS_OUT
-        rest = spatial[done:]
-        for tap in range(9 if len(rest) else 0):
-            shift = (row + tap // 3) * width + tap % 3
-            kernel = self._w.folded.spatial[tap // 3, tap % 3]
-            steps.append(self._bind(self._a[shift : shift + len(rest)], kernel, rest, tap > 0))
+        done = 0
+        for height in winograd.heights(len(spatial) // width):
+            convolve = self._convolve_filtered if height in winograd.FILTERINGS else self._convolve_directly
+            steps += convolve(row, spatial[done : done + height * width], width)
+            done, row = done + height * width, row + height
         return steps
 
-    def _convolve_group(self, row: int, target: Float32Array, width: int) -> list[Product]:
-        """Return the steps that convolve four rows; transforms are small products over whole rows."""
-        rows_in, values = winograd.ROWS_IN, width * target.shape[1]
+    def _convolve_directly(self, row: int, target: Float32Array, width: int) -> list[Product]:
+        steps: list[Product] = []
+        for tap in range(9):
+            shift = (row + tap // 3) * width + tap % 3
+            kernel = self._w.folded.spatial[tap // 3, tap % 3]
+            steps.append(self._bind(self._a[shift : shift + len(target)], kernel, target, tap > 0))
+        return steps
+
+    def _convolve_filtered(self, row: int, target: Float32Array, width: int) -> list[Product]:
+        """Return the steps that convolve the rows of one filtering; transforms are small products over whole rows."""
+        filtering = winograd.FILTERINGS[len(target) // width]
+        kernels = self._w.filtered[filtering.rows_out]
+        rows_in, values = filtering.rows_in, width * target.shape[1]
         source = self._a[row * width : (row + rows_in) * width].reshape(rows_in, values)
         transformed, products = self._transformed, self._products[: rows_in * width]
-        steps = [
-            self._bind(winograd.INPUT_TRANSFORM, source, transformed[: rows_in * width].reshape(rows_in, values), False)
-        ]
+        steps = [self._bind(filtering.input, source, transformed[: rows_in * width].reshape(rows_in, values), False)]
         for index in range(rows_in):
             rows = slice(index * width, (index + 1) * width)
             for tap in range(3):
                 shifted = transformed[rows.start + tap : rows.stop + tap]
-                steps.append(self._bind(shifted, self._w.winograd[index, tap], products[rows], tap > 0))
-        finish = self._bind(
-            winograd.OUTPUT_TRANSFORM, products.reshape(rows_in, values), target.reshape(-1, values), False
-        )
+                steps.append(self._bind(shifted, kernels[index, tap], products[rows], tap > 0))
+        finish = self._bind(filtering.output, products.reshape(rows_in, values), target.reshape(-1, values), False)
         return [*steps, finish]
 
 
@@ -143,7 +144,7 @@ class _Workspace:
         self._top = np.zeros((GROUP_ROWS * max_width, a.outer), np.float32)
         self._hidden = np.zeros((GROUP_ROWS * max_width, a.hidden), np.float32)
         self._output = np.zeros((GROUP_ROWS * max_width, a.n_bands), np.float32)
-        # Steps by (padded width, new rows, first group): a strip has at most three kinds of groups.
+        # Steps by (padded width, new rows, first group): a strip has at most four kinds of groups.
         self._steps: dict[tuple[int, int, bool], list[Product]] = {}
 
     def run(
@@ -165,10 +166,10 @@ class _Workspace:
             rows_kept[...] = before
         # The job above went through the first rows of this one already: they are its halo.
         top = job.row + (2 * halo_px if carried else 0)
-        for done in range(0, job.n_rows, GROUP_ROWS):
+        done = 0
+        for rows in winograd.heights(job.n_rows):
             check()
-            rows = min(GROUP_ROWS, job.n_rows - done)
-            first = not done and not carried
+            first = done == 0 and not carried
             n_new = rows + 2 * halo_px if first else rows
             self._enter(block[top : top + n_new, job.col : job.col + width])
             top += n_new
@@ -181,6 +182,7 @@ class _Workspace:
             inside = block[top - rows - halo_px : top - halo_px, cols.start + halo_px : cols.stop + halo_px]
             output = self._output[: rows * width].reshape(rows, width, -1)[:, : job.n_cols]
             np.add(output, inside, out=out[job.row + done : job.row + done + rows, cols])
+            done += rows
         if carried:
             for rows_kept, below in zip(kept, carried):
                 below[...] = rows_kept
@@ -216,10 +218,10 @@ class _Workspace:
         hidden, output = self._hidden[: len(source)], self._output[: len(source)]
         return [
             self._bind(source, network.folded.hidden, hidden, False),
-            partial(np.maximum, hidden, network.hidden_floor, out=hidden),
+            *network.hidden_floor.steps(np.maximum, hidden, hidden),
             self._bind(hidden, network.folded.output, output, False),
-            partial(np.maximum, output, network.output_floor, out=output),
-            partial(np.subtract, output, network.output_floor, out=output),
+            *network.output_floor.steps(np.maximum, output, output),
+            *network.output_floor.steps(np.subtract, output, output),
         ]
 
 
@@ -235,7 +237,7 @@ class RowEngine:
     """Runs a FEN on blocks with a given kind of product; its buffers are kept from call to call.
 
     bind : prepares products, see `blas`. workers : threads that work on one block.
-    prepare_worker : called once in each of these threads before its first job.
+    job_context : entered around each job, in the thread that does it.
     """
 
     def __init__(
@@ -244,13 +246,13 @@ class RowEngine:
         weights: Weights,
         bind: Binder,
         workers: int,
-        prepare_worker: Callable[[], None] | None = None,
+        job_context: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._network = with_floors(fold(architecture, weights))
         self._architecture = architecture
         self._bind = bind
         self._workers = workers
-        self._prepare_worker = prepare_worker
+        self._job_context = job_context
         self._spare: list[_Workspace] = []
         self._lock = Lock()
 
@@ -272,7 +274,7 @@ class RowEngine:
     ) -> Generator[Float32Array, None, None]:
         """Yield the results; see `backend.Backend.enhance_each`."""
         under_way: deque[tuple[Work, list[Future[None]]]] = deque()
-        with ThreadPoolExecutor(self._workers, "ferd-fen", self._prepare_worker or _nothing) as pool:
+        with ThreadPoolExecutor(self._workers, "ferd-fen") as pool:
             try:
                 for work in works:
                     under_way.append((work, self._submit(pool, work, check or _nothing)))
@@ -318,7 +320,7 @@ class RowEngine:
         workspace = self._take(job.n_cols + 2 * self._architecture.halo_px)
         try:
             # Unused pixels at the rows' ends may overflow; so may all with weights that `check_runs` refuses.
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"), self._job_context():
                 workspace.run(work.block, work.out, job, check, carried)
         finally:
             with self._lock:
@@ -340,7 +342,7 @@ class RowEngine:
         width = max(job.n_cols for job in jobs) + 2 * a.halo_px
         rows_in = GROUP_ROWS + 2 * a.halo_px
         stages = sum(
-            (n + 1) * a.outer + (n + 2) * a.inner + 2 * winograd.ROWS_IN * a.inner
+            (n + 1) * a.outer + (n + 2) * a.inner + 2 * winograd.MOST_ROWS_IN * a.inner
             for n in range(rows_in, rows_in - 2 * a.bottlenecks, -2)
         )
         head = GROUP_ROWS * (a.outer + a.hidden + a.n_bands)
@@ -362,4 +364,4 @@ def _result(work: Work, futures: list[Future[None]]) -> Float32Array:
 
 
 def _nothing() -> None:
-    """Prepare and check nothing."""
+    """Check nothing."""

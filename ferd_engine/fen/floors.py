@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import winograd
+from .lines import Line
 from .network import FoldedBottleneck, FoldedNetwork
 
 Float32Array = NDArray[np.float32]
@@ -16,23 +17,26 @@ Float32Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class FlooredBottleneck:
-    """Weights of a bottleneck on buffers without their constants; each floor is minus the offset of its buffer."""
+    """Weights of a bottleneck on buffers without their constants; each floor is minus the offset of its buffer.
+
+    filtered : the transformed 3x3 kernel by the output rows of its filtering, see `winograd`.
+    """
 
     folded: FoldedBottleneck
-    winograd: Float32Array
-    reduce_floor: Float32Array
-    spatial_floor: Float32Array
-    expand_floor: Float32Array
+    filtered: dict[int, Float32Array]
+    reduce_floor: Line
+    spatial_floor: Line
+    expand_floor: Line
 
 
 @dataclass(frozen=True)
 class FlooredNetwork:
-    """A folded network with the floors of every ReLU, float32 (channels,)."""
+    """A folded network with the floors of every ReLU, lines of float32 (channels,)."""
 
     folded: FoldedNetwork
     bottlenecks: tuple[FlooredBottleneck, ...]
-    hidden_floor: Float32Array
-    output_floor: Float32Array
+    hidden_floor: Line
+    output_floor: Line
 
 
 def with_floors(folded: FoldedNetwork) -> FlooredNetwork:
@@ -44,11 +48,8 @@ def with_floors(folded: FoldedNetwork) -> FlooredNetwork:
         reduce = _product(offset, block.reduce) + block.reduce_bias
         spatial = _product(reduce, block.spatial.sum(axis=(0, 1), dtype=np.float64)) + block.spatial_bias
         offset = shortcut = _product(spatial, block.expand) + block.expand_bias + shortcut
-        bottlenecks.append(
-            FlooredBottleneck(
-                block, winograd.transform_kernel(block.spatial), _floor(reduce), _floor(spatial), _floor(offset)
-            )
-        )
+        filtered = {rows: filtering.transform_kernel(block.spatial) for rows, filtering in winograd.FILTERINGS.items()}
+        bottlenecks.append(FlooredBottleneck(block, filtered, _floor(reduce), _floor(spatial), _floor(offset)))
     hidden = _product(offset, folded.hidden) + folded.hidden_bias
     output = _product(hidden, folded.output) + folded.output_bias
     return FlooredNetwork(folded, tuple(bottlenecks), _floor(hidden), _floor(output))
@@ -60,7 +61,7 @@ def _product(row: NDArray[np.float64], matrix: NDArray[np.floating[Any]]) -> NDA
     return product
 
 
-def _floor(offset: NDArray[np.float64]) -> Float32Array:
+def _floor(offset: NDArray[np.float64]) -> Line:
     # Beyond float32 the output is NaN, which `bundle.check_runs` refuses.
     with np.errstate(over="ignore"):
-        return (-offset).astype(np.float32)
+        return Line((-offset).astype(np.float32))

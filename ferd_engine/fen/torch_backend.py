@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 import numpy as np
@@ -54,9 +54,12 @@ class TorchBackend:
             self._runner = TorchTiles(architecture, weights, torch.device("cpu"), bfloat16=True)
         else:
             self._where = f"CPU, {self._workers} threads"
-            self._runner = RowEngine(
-                architecture, weights, self._bind, self._workers, partial(torch.set_num_threads, 1)
-            )
+            self._runner = RowEngine(architecture, weights, self._bind, self._workers, self._in_worker)
+
+    def _in_worker(self) -> AbstractContextManager[object]:
+        """Prepare a thread for a job: products on one thread, and nothing kept for gradients, which costs time."""
+        self._torch.set_num_threads(1)
+        return self._torch.inference_mode()
 
     def _bind(self, a: Float32Array, b: Float32Array, c: Float32Array, accumulate: bool) -> Product:
         """Prepare a product on the arrays' own memory; see `blas`."""

@@ -17,7 +17,9 @@ def _matrix(n: int, m: int, seed: int) -> blas.Float32Array:
 
 
 @pytest.mark.parametrize("bind", BINDERS)
-@pytest.mark.parametrize(("n", "k", "m"), [(1, 1, 1), (5, 3, 7), (1, 61, 64), (300, 128, 128)])
+@pytest.mark.parametrize(
+    ("n", "k", "m"), [(1, 1, 1), (5, 3, 7), (1, 61, 64), (300, 128, 128), (8, 8, 40001), (6, 8, 16384), (1, 3, 400003)]
+)
 def test_product_and_accumulation(bind: blas.Binder, n: int, k: int, m: int) -> None:
     a, b, c = _matrix(n, k, 0), _matrix(k, m, 1), _matrix(n, m, 2)
     before = c.astype(np.float64)
