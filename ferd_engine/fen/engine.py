@@ -22,6 +22,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,13 @@ Float32Array = NDArray[np.float32]
 GROUP_ROWS = winograd.MOST_ROWS_OUT
 
 
+class _Filtered(NamedTuple):
+    """Scratch of Winograd's filtering, which all bottlenecks use in turn and so find in the cache."""
+
+    transformed: Float32Array
+    products: Float32Array
+
+
 class _Stage:
     """Buffers of one bottleneck within a strip.
 
@@ -46,15 +54,16 @@ class _Stage:
     group. The first group of a strip has none, so its output begins two rows later.
     """
 
-    def __init__(self, weights: FlooredBottleneck, bind: Binder, max_rows: int, max_width: int) -> None:
+    def __init__(
+        self, weights: FlooredBottleneck, bind: Binder, filtered: _Filtered, max_rows: int, max_width: int
+    ) -> None:
         self._w = weights
         self._bind = bind
+        self._filtered = filtered
         inner, outer = weights.folded.expand.shape
         # Slack of one and two pixels for the last shifted slices.
         self._x = np.zeros(((max_rows + 1) * max_width + 1, outer), np.float32)
         self._a = np.zeros(((max_rows + 2) * max_width + 2, inner), np.float32)
-        self._transformed = np.zeros((winograd.MOST_ROWS_IN * max_width + 2, inner), np.float32)
-        self._products = np.zeros((winograd.MOST_ROWS_IN * max_width, inner), np.float32)
 
     def kept(self, width: int) -> tuple[Float32Array, Float32Array]:
         """Return the rows of x and of a that one group leaves for the next."""
@@ -115,7 +124,7 @@ class _Stage:
         kernels = self._w.filtered[filtering.rows_out]
         rows_in, values = filtering.rows_in, width * target.shape[1]
         source = self._a[row * width : (row + rows_in) * width].reshape(rows_in, values)
-        transformed, products = self._transformed, self._products[: rows_in * width]
+        transformed, products = self._filtered.transformed, self._filtered.products[: rows_in * width]
         steps = [self._bind(filtering.input, source, transformed[: rows_in * width].reshape(rows_in, values), False)]
         for index in range(rows_in):
             rows = slice(index * width, (index + 1) * width)
@@ -137,8 +146,14 @@ class _Workspace:
         self._halo_px = a.halo_px
         rows = GROUP_ROWS + 2 * a.halo_px
         self._entry = np.zeros((rows * max_width, a.entry), np.float32)
+        n_filtered = winograd.MOST_ROWS_IN * max_width
+        # Slack of two pixels for the last shifted slices.
+        filtered = _Filtered(
+            np.zeros((n_filtered + 2, a.inner), np.float32), np.zeros((n_filtered, a.inner), np.float32)
+        )
         self._stages = [
-            _Stage(weights, bind, rows - 2 * index, max_width) for index, weights in enumerate(network.bottlenecks)
+            _Stage(weights, bind, filtered, rows - 2 * index, max_width)
+            for index, weights in enumerate(network.bottlenecks)
         ]
         self._spatial = np.zeros(((rows - 2) * max_width, a.inner), np.float32)
         self._top = np.zeros((GROUP_ROWS * max_width, a.outer), np.float32)
@@ -341,10 +356,8 @@ class RowEngine:
         jobs = jobs_of_parts(rows, cols, self._workers)
         width = max(job.n_cols for job in jobs) + 2 * a.halo_px
         rows_in = GROUP_ROWS + 2 * a.halo_px
-        stages = sum(
-            (n + 1) * a.outer + (n + 2) * a.inner + 2 * winograd.MOST_ROWS_IN * a.inner
-            for n in range(rows_in, rows_in - 2 * a.bottlenecks, -2)
-        )
+        stages = sum((n + 1) * a.outer + (n + 2) * a.inner for n in range(rows_in, rows_in - 2 * a.bottlenecks, -2))
+        stages += 2 * winograd.MOST_ROWS_IN * a.inner
         head = GROUP_ROWS * (a.outer + a.hidden + a.n_bands)
         per_col = rows_in * a.entry + stages + (rows_in - 2) * a.inner + head
         # A tenth more for what the library packs for its products, and for slack of a few pixels beside the rows.
