@@ -112,9 +112,9 @@ def test_blocks_that_carry_on_from_the_one_above_change_nothing(
 def test_blocks_that_carry_on_compute_no_row_twice(cols: int, n_strips: int, monkeypatch: pytest.MonkeyPatch) -> None:
     architecture = Architecture(6, entry=8, inner=8, outer=16, hidden=8)
     entered: list[tuple[int, ...]] = []
-    enter = engine._Workspace._enter
+    enter = engine.Workspace._enter
     monkeypatch.setattr(
-        engine._Workspace, "_enter", lambda self, rows: entered.append(rows.shape[:2]) or enter(self, rows)
+        engine.Workspace, "_enter", lambda self, rows: entered.append(rows.shape[:2]) or enter(self, rows)
     )
     padded = mirrored(random_image(50, cols, 6), 3)
     backend = NumpyBackend(architecture, random_weights(architecture, 1), threads=2)
@@ -185,7 +185,7 @@ def test_an_error_in_a_job_reaches_the_caller_and_leaves_the_backend_usable(
         def fail(*_: Any) -> None:
             raise MemoryError
 
-        patch.setattr(engine._Workspace, "run", fail)
+        patch.setattr(engine.Workspace, "run", fail)
         with pytest.raises(MemoryError):
             backend.enhance(block)
     assert np.array_equal(backend.enhance(block), before)
@@ -211,7 +211,7 @@ def test_the_next_block_is_begun_while_a_strip_of_the_last_one_is_at_work(monkey
             assert begun.wait(60)
         ran.append((0 if block is not second else 1, job.col))
 
-    monkeypatch.setattr(engine._Workspace, "run", run)
+    monkeypatch.setattr(engine.Workspace, "run", run)
     for _ in backend.enhance_each(works):
         pass
     cols = sorted({col for _, col in ran})
@@ -230,7 +230,7 @@ def test_an_error_in_one_of_several_blocks_ends_the_others(failing: int, monkeyp
         if block is works[failing].block:
             raise MemoryError
 
-    monkeypatch.setattr(engine._Workspace, "run", run)
+    monkeypatch.setattr(engine.Workspace, "run", run)
     results = backend.enhance_each(works)
     for _ in range(failing):
         next(results)
@@ -252,7 +252,7 @@ def test_after_an_error_jobs_of_the_last_block_that_have_not_begun_are_left(monk
         # Time for the caller to see the error.
         time.sleep(0.2)
 
-    monkeypatch.setattr(engine._Workspace, "run", run)
+    monkeypatch.setattr(engine.Workspace, "run", run)
     with pytest.raises(MemoryError):
         next(backend.enhance_each([work]))
     assert len(begun) < 8
