@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..published import Routine, published_routine
 
 Float32Array = NDArray[np.float32]
+# A prepared step: a product, or what is done with its result.
 Product = Callable[[], object]
 
 # OpenBLAS has a quick way for up to so many multiplications. Matrices of few rows and very many columns, as Winograd's

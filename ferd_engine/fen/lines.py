@@ -7,12 +7,12 @@ holds, 8192 values: then the same operation takes half the time. So the row is r
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Step = Callable[[], object]
+from .blas import Product
 
 _LINE_VALUES = 8192
 
@@ -25,10 +25,10 @@ class Line:
         self._n_pixels = -(-_LINE_VALUES // max(len(row), 1))
         self._line = np.broadcast_to(row, (self._n_pixels, len(row))).reshape(-1)
 
-    def steps(self, operation: np.ufunc, pixels: NDArray[Any], out: NDArray[Any]) -> list[Step]:
+    def steps(self, operation: np.ufunc, pixels: NDArray[Any], out: NDArray[Any]) -> list[Product]:
         """Return what stores operation(pixels, row) in `out`, C-contiguous too: at most two calls."""
         n_whole = len(pixels) // self._n_pixels * self._n_pixels
-        steps: list[Step] = []
+        steps: list[Product] = []
         if n_whole:
             shape = n_whole // self._n_pixels, len(self._line)
             steps.append(
