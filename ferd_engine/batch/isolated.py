@@ -152,7 +152,8 @@ def _result(last: dict[str, Any], fate: str, input: str) -> dict[str, Any]:
         )
     if _is_ours(last["kind"]):
         raise getattr(errors, last["kind"])(last["message"])
-    if last["kind"] == "MemoryError":
+    # In whatever form it came, see `errors.tells_of_memory`.
+    if last["message"] == errors.OUT_OF_MEMORY:
         raise RunError(last["message"])
     raise RunError(f"The program failed on {input} ({last['message'].rstrip('.')}): please report this.")
 
