@@ -7,28 +7,36 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash scripts/setup.sh
 .venv/bin/python -c 'import torch' || { echo "test: PyTorch is missing, and the tests need it." >&2; exit 1; }
 
-only=()
 if [[ "${1:-}" == --quick ]]; then
-    only=(-m "not qgis and not gpu and not slow")
+    export PYTEST_ADDOPTS="${PYTEST_ADDOPTS:-} -m 'not qgis and not gpu and not slow'"
 fi
 
-# QGIS without a screen, with a profile and models of its own, so that nothing of the user's is read or changed.
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-export QT_QPA_PLATFORM=offscreen QGIS_CUSTOM_CONFIG_PATH=$scratch/qgis XDG_DATA_HOME=$scratch/data
-mkdir -p "$scratch/runtime" && chmod 700 "$scratch/runtime"
-export XDG_RUNTIME_DIR=$scratch/runtime
+export scratch QT_QPA_PLATFORM=offscreen
 unset FERD_MODELS
 
-# Every part runs, so that one report names all that is wrong; the tests come last. The documentation is built beside the
-# types, since each of them keeps one core busy.
-failed=0
-bash scripts/docs.sh >"$scratch/docs.log" 2>&1 &
-docs=$!
-.venv/bin/ruff check --output-format concise . || failed=1
-.venv/bin/ruff format --check . || failed=1
-.venv/bin/mypy || failed=1
-wait "$docs" || failed=1
-cat "$scratch/docs.log"
-.venv/bin/python -m pytest -q "${only[@]}" || failed=1
-exit "$failed"
+# Each part keeps one core busy most of the time, so two run at once. First the documentation, because tests read what it
+# writes; then the long ones, so that none of them is left at the end; the last one is all tests that no part before it has.
+folders=(tests/faults tests/docs tests/plugin tests/engine/scale tests/engine/fen tests/engine/detectors tests/training)
+parts=("bash scripts/docs.sh" ".venv/bin/mypy" ".venv/bin/ruff check --output-format concise ." ".venv/bin/ruff format --check .")
+for folder in "${folders[@]}"; do parts+=(".venv/bin/python -m pytest -q $folder"); done
+parts+=(".venv/bin/python -m pytest -q tests ${folders[*]/#/--ignore=}")
+
+run_part() {
+    # QGIS with a profile and models of its own, so that nothing of the user's or of another part is read or changed.
+    local place status=0 began=$SECONDS
+    place=$(mktemp -d -p "$scratch")
+    mkdir -m 700 "$place/runtime"
+    export QGIS_CUSTOM_CONFIG_PATH=$place/qgis XDG_DATA_HOME=$place/data XDG_RUNTIME_DIR=$place/runtime
+    # In one piece, so that the reports of two parts do not mix.
+    $1 >"$place/log" 2>&1 || status=$?
+    echo "== $1: exit code $status after $((SECONDS - began)) s" >>"$place/log"
+    cat "$place/log"
+    return "$((status != 0))"
+}
+export -f run_part
+
+# Every part runs, so that one report names all that is wrong.
+printf '%s\n' "${parts[@]}" | xargs -P 2 -I{} bash -c 'run_part "$1"' part {} ||
+    { echo "test: failed; the lines that begin with == say which parts." >&2; exit 1; }

@@ -48,7 +48,7 @@ class NoSink:
         ("grx", {"covariance": "trimmed:10"}, (1000, 600, 40)),
         ("grx", {"mean": "local"}, (1000, 600, 40)),
         ("fusion", {"components": "raw:grx:trimmed:5,raw:grx:oas"}, (1000, 600, 40)),
-        ("crd", {"inner": 1, "outer": 3}, (150, 600, 200)),
+        ("crd", {"inner": 1, "outer": 3}, (60, 200, 1500)),
         ("lrx", {"inner": 1, "outer": 5, "covariance": "pca:10"}, (150, 600, 200)),
         ("lrx", {"inner": 1, "outer": 5, "covariance": "oas"}, (190, 600, 150)),
         ("qlrx", {"inner": 1, "outer": 5}, (150, 600, 200)),

@@ -55,12 +55,17 @@ class Ranges(SimpleHTTPRequestHandler):
         pass
 
 
+class Storage(ThreadingHTTPServer):
+    # GDAL opens twenty connections at once; with room for five in the queue the others would come back after a second.
+    request_queue_size = 64
+
+
 @contextmanager
 def storage(folder: Path) -> Iterator[Served]:
     """Serve a folder: a file is at http://127.0.0.1:PORT/NAME, an object of the bucket below at PORT/BUCKET/NAME."""
     served = Served()
     handler = type("Handler", (Ranges,), {"served": served})
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
+    with Storage(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
         served.port = server.server_address[1]
         Thread(target=server.serve_forever, daemon=True).start()
         try:
