@@ -111,13 +111,15 @@ class NetworkConfig:
     `frozen` keeps the FEN's residual layer as it is drawn in the ranking objective; the distillation always does.
     `start` names a model that the ranking objective begins with, stretched to the bands wanted where it has others.
     `gain` multiplies the head's last layer as the ranking objective begins: random weights leave the features far below
-    the input that is added to them, where RX hardly sees them.
+    the input that is added to them, where RX hardly sees them. `entry_mean` multiplies the mean over the bands of each
+    of the entry's rows then, by which the network sees a pixel's brightness.
     """
 
     teacher: str = "imagenet"
     frozen: bool = False
     start: str = ""
     gain: float = 1.0
+    entry_mean: float = 1.0
     entry: int = 64
     inner: int = 128
     outer: int = 256
@@ -131,8 +133,9 @@ class NetworkConfig:
             if len(counts) != 3 or min(counts) < 1:
                 raise UsageError(f"network.{name} is {list(counts)}: give three numbers, each 1 or more.")
         at_least("network.embedding_blocks", self.embedding_blocks, 1)
-        if not self.gain > 0:
-            raise UsageError(f"network.gain is {self.gain}: give a number above 0.")
+        for name, factor in (("gain", self.gain), ("entry_mean", self.entry_mean)):
+            if not factor > 0:
+                raise UsageError(f"network.{name} is {factor}: give a number above 0.")
 
     def architecture(self, n_bands: int) -> Architecture:
         """Return the FEN that these sizes give for so many bands; raises `ModelError` for unusable sizes."""
@@ -182,6 +185,8 @@ class TrainingConfig:
     longer figures on unseen scenes. Scores are computed after each `select_every` epochs and after the last.
     `average` keeps, in place of the weights of a step, their mean over the steps of the last such part of the epochs:
     it lies nearer the middle of what fits the training scenes, and so of what fits others (Izmailov et al. 2018).
+    `seeds` are those of several trainings that begin with the same weights, drawn from the run's seed, and whose
+    weights are averaged (Wortsman et al. 2022); without any there is one training, by the run's seed.
     device "auto" is CUDA where torch finds it, else the CPU; `threads` 0 leaves torch's own number of threads;
     `tensorboard` writes the log for TensorBoard too.
     """
@@ -193,6 +198,7 @@ class TrainingConfig:
     decay: str = "none"
     betas: tuple[float, ...] = (0.5, 0.999)
     average: float = 0.0
+    seeds: tuple[int, ...] = ()
     selection: str = "last"
     select_every: int = 1
     device: str = "auto"
@@ -214,6 +220,8 @@ class TrainingConfig:
             raise UsageError(
                 f"training.average is {self.average}: give the part of the epochs to average over, 0 to 1."
             )
+        if len(set(self.seeds)) < len(self.seeds) or any(seed < 0 for seed in self.seeds):
+            raise UsageError(f"training.seeds is {list(self.seeds)}: give different numbers, each 0 or more.")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise UsageError(f"training.betas is {list(self.betas)}: give two numbers from 0 to below 1.")
 

@@ -79,9 +79,8 @@ class Ranking:
     """
 
     def __init__(self, config: Config, scenes: Sequence[Scene]) -> None:
-        architecture = config.network.architecture(config.data.bands)
-        self.fen = Fen(architecture)
-        self.fen.load_weights(with_gain(_first_weights(config, architecture), config.network.gain))
+        self.fen = Fen(config.network.architecture(config.data.bands))
+        self.fen.load_weights(first_weights(config))
         self.fen.layer1.requires_grad_(not config.network.frozen)
         self.module: nn.Module = _Still(self.fen)
         self._donors = [donor(scene.values) for scene in scenes]
@@ -118,7 +117,13 @@ class Ranking:
         nn.utils.clip_grad_norm_(self.fen.parameters(), _MOST_NORM)
 
 
-def _first_weights(config: Config, architecture: Architecture) -> dict[str, NDArray[np.float32]]:
+def first_weights(config: Config) -> dict[str, NDArray[np.float32]]:
+    """Return the weights that the ranking objective begins with; `ModelError` where `network.start` does not fit."""
+    drawn = _drawn_weights(config, config.network.architecture(config.data.bands))
+    return with_gain(with_entry_mean(drawn, config.network.entry_mean), config.network.gain)
+
+
+def _drawn_weights(config: Config, architecture: Architecture) -> dict[str, NDArray[np.float32]]:
     if not config.network.start:
         return untrained_weights(architecture, config.seed)
     model = load_model(config.network.start)
@@ -136,6 +141,14 @@ def with_gain(weights: Weights, gain: float) -> dict[str, NDArray[np.float32]]:
     changed = {name: np.array(values) for name, values in weights.items()}
     for part in ("weight", "bias"):
         changed[f"conv2.{part}"] *= np.float32(gain)
+    return changed
+
+
+def with_entry_mean(weights: Weights, factor: float) -> dict[str, NDArray[np.float32]]:
+    """Return FEN weights whose entry's rows have `factor` times their mean over the bands, else the same shape."""
+    changed = {name: np.array(values) for name, values in weights.items()}
+    entry = changed["convh.weight"]
+    changed["convh.weight"] = entry + np.float32(factor - 1.0) * entry.mean(axis=1, keepdims=True)
     return changed
 
 

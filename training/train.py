@@ -1,10 +1,15 @@
-"""The training loop: epochs over patches, a checkpoint after each, the bundle at the end."""
+"""The training loop: epochs over patches, a checkpoint after each, the bundle at the end.
+
+Several trainings from one start have a folder each, with a log and a checkpoint of its own.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,11 +25,21 @@ from .log import Log, Row
 from .mean_weights import MeanWeights
 from .objectives import Objective, make_objective
 from .patches import batches
-from .scenes import Scene, load_scenes, prepare
+from .scenes import Background, Scene, load_scenes, prepare
 from .selection import Case, held_out_cases, mean_auc
 
 MODEL_FOLDER = "model"
+Weights = dict[str, torch.Tensor]
 logger = logging.getLogger("ferd")
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What all trainings of a configuration share: scenes, the same to cut patches from, and what selects."""
+
+    scenes: list[Scene]
+    images: list[Background]
+    cases: list[Case]
 
 
 def train(config: Config, *, progress: Progress | None = None, fresh: bool = False) -> Model:
@@ -37,25 +52,58 @@ def train(config: Config, *, progress: Progress | None = None, fresh: bool = Fal
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
     torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
-    try:
-        config.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot make the folder {config.folder} ({error.strerror}): choose another one.") from error
-    run = _Run(config, device, None if fresh else checkpoint.load(config.folder, config.digest()))
-    run.all_epochs(ProgressSpan(progress or SilentProgress(), 0.0, 1.0))
-    return save_model(run.model(), config.folder / MODEL_FOLDER, overwrite=True)
+    seeds = config.training.seeds
+    folders = {seed: config.folder / f"seed-{seed}" for seed in seeds} or {config.seed: config.folder}
+    for folder in folders.values():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"Cannot make the folder {folder} ({error.strerror}): choose another one.") from error
+    scenes = load_scenes(config.data.train)
+    images = [prepare(scene, config.data.bands, config.data.band_selection) for scene in scenes]
+    material = _Material(scenes, images, held_out_cases(config))
+    mean, trainings = MeanWeights(), []
+    for index, (seed, folder) in enumerate(folders.items()):
+        run = _Run(config, material, seed, folder, device, fresh)
+        part = ProgressSpan(progress or SilentProgress(), index / len(folders), (index + 1) / len(folders))
+        run.all_epochs(part, f"Training {index + 1} of {len(seeds)}, epoch" if seeds else "Epoch")
+        mean.add(run.weights)
+        trainings.append(run.about())
+    about = _about(config, trainings, device)
+    weights = {name: mean.of(name) for name in mean.sums}
+    if seeds and material.cases:
+        about["held_out_auc"] = round(mean_auc(_as_model(config, material, weights, {}), material.cases), 6)
+    return save_model(_as_model(config, material, weights, about), config.folder / MODEL_FOLDER, overwrite=True)
+
+
+def _about(config: Config, trainings: list[dict[str, Any]], device: torch.device) -> dict[str, Any]:
+    """Return what the card says of the trainings: of the only one, or of each beside its seed."""
+    if not config.training.seeds:
+        return {**trainings[0], "device": str(device)}
+    return {
+        "trainings": [{"seed": seed, **one} for seed, one in zip(config.training.seeds, trainings, strict=True)],
+        "seconds": round(sum(one["seconds"] for one in trainings), 1),
+        "device": str(device),
+    }
+
+
+def _as_model(config: Config, material: _Material, weights: Weights, about: dict[str, Any]) -> Model:
+    return to_model(config, {name: values.numpy() for name, values in weights.items()}, material.scenes, about)
 
 
 class _Run:
-    """A training run between two epochs."""
+    """A training between two epochs: `seed` draws its patches and targets, the configuration's seed drew its start."""
 
-    def __init__(self, config: Config, device: torch.device, state: dict[str, Any] | None) -> None:
+    def __init__(
+        self, config: Config, material: _Material, seed: int, folder: Path, device: torch.device, fresh: bool
+    ) -> None:
+        state = None if fresh else checkpoint.load(folder, config.digest())
         self._config = config
+        self._material = material
+        self._seed = seed
+        self._folder = folder
         self._device = device
-        self._scenes: list[Scene] = load_scenes(config.data.train)
-        self._images = [prepare(s, config.data.bands, config.data.band_selection) for s in self._scenes]
-        self._cases: list[Case] = held_out_cases(config)
-        self._objective: Objective = make_objective(config, self._scenes)
+        self._objective: Objective = make_objective(config, material.scenes)
         self._objective.module.to(device)
         settings = config.training
         self._optimizer = torch.optim.Adam(
@@ -77,14 +125,14 @@ class _Run:
         self._mean = MeanWeights(**state["mean"])
         logger.info("Going on after epoch %d of %d.", self._epoch, self._config.training.epochs)
 
-    def all_epochs(self, progress: ProgressSpan) -> None:
-        """Run the epochs that are left."""
+    def all_epochs(self, progress: ProgressSpan, title: str) -> None:
+        """Run the epochs that are left; `title` is what stands before an epoch's number in the progress."""
         epochs = self._config.training.epochs
-        log = Log(self._config.folder, self._rows, tensorboard=self._config.training.tensorboard)
+        log = Log(self._folder, self._rows, tensorboard=self._config.training.tensorboard)
         try:
             for epoch in range(self._epoch + 1, epochs + 1):
                 started = time.perf_counter()
-                row = {"epoch": float(epoch), **self._one_epoch(epoch, progress)}
+                row = {"epoch": float(epoch), **self._one_epoch(epoch, progress, title)}
                 row.update(self._select(epoch))
                 row["seconds"] = round(time.perf_counter() - started, 3)
                 self._epoch = epoch
@@ -95,7 +143,7 @@ class _Run:
         finally:
             log.close()
 
-    def _one_epoch(self, epoch: int, progress: ProgressSpan) -> Row:
+    def _one_epoch(self, epoch: int, progress: ProgressSpan, title: str) -> Row:
         """Take one step per batch; return the means of the losses over the images."""
         data, settings = self._config.data, self._config.training
         self._set_learning_rate(epoch)
@@ -103,10 +151,10 @@ class _Run:
         sums: Row = {}
         n_images = 0
         done = (epoch - 1) / settings.epochs
-        cut = batches(self._images, data, settings.batch, self._config.seed, epoch)
+        cut = batches(self._material.images, data, settings.batch, self._seed, epoch)
         for step, images in enumerate(cut):
-            progress.step(done, f"Epoch {epoch} of {settings.epochs}")
-            parts = self._objective.losses(images.to(self._device), (self._config.seed, epoch, step))
+            progress.step(done, f"{title} {epoch} of {settings.epochs}")
+            parts = self._objective.losses(images.to(self._device), (self._seed, epoch, step))
             loss = parts["loss"]
             reached = float(loss.detach())
             if not math.isfinite(reached):
@@ -123,7 +171,7 @@ class _Run:
             n_images += len(images)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach()) * len(images)
-        progress.step(epoch / settings.epochs, f"Epoch {epoch} of {settings.epochs}")
+        progress.step(epoch / settings.epochs, f"{title} {epoch} of {settings.epochs}")
         return {name: value / n_images for name, value in sums.items()}
 
     def _set_learning_rate(self, epoch: int) -> None:
@@ -137,20 +185,20 @@ class _Run:
         weights = {name: torch.from_numpy(values) for name, values in self._objective.fen.weights().items()}
         if self._mean.count:
             weights = {name: self._mean.of(name) for name in weights}
-        if not self._cases:
+        if not self._material.cases:
             self._best = {"epoch": epoch, "score": -math.inf, "weights": weights}
             return {}
         last = epoch == self._config.training.epochs
         if epoch % self._config.training.select_every and not last:
             return {"held_out_auc": math.nan}
-        score = mean_auc(self._as_model(weights, {}), self._cases)
+        score = mean_auc(_as_model(self._config, self._material, weights, {}), self._material.cases)
         if score > self._best["score"]:
             self._best = {"epoch": epoch, "score": score, "weights": weights}
         return {"held_out_auc": score}
 
     def _save(self) -> None:
         checkpoint.save(
-            self._config.folder,
+            self._folder,
             {
                 "digest": self._config.digest(),
                 "epoch": self._epoch,
@@ -162,20 +210,15 @@ class _Run:
             },
         )
 
-    def model(self) -> Model:
-        """Return the model of the epoch that was kept."""
-        about: dict[str, Any] = {
-            "epoch": self._best["epoch"],
-            "seconds": round(sum(row["seconds"] for row in self._rows), 1),
-            "device": str(self._device),
-        }
-        if self._cases:
-            about["held_out_auc"] = round(self._best["score"], 6)
-        return self._as_model(self._best["weights"], about)
+    @property
+    def weights(self) -> Weights:
+        """The weights of the epoch that was kept."""
+        return dict(self._best["weights"])
 
-    def _as_model(self, weights: dict[str, torch.Tensor], about: dict[str, Any]) -> Model:
-        arrays = {name: values.numpy() for name, values in weights.items()}
-        return to_model(self._config, arrays, self._scenes, about)
+    def about(self) -> dict[str, Any]:
+        """Return which epoch was kept, the seconds of all epochs, and what the kept one scored where cases select."""
+        about = {"epoch": self._best["epoch"], "seconds": round(sum(row["seconds"] for row in self._rows), 1)}
+        return {**about, "held_out_auc": round(self._best["score"], 6)} if self._material.cases else about
 
 
 def _device(name: str) -> torch.device:

@@ -18,13 +18,14 @@ import torch
 
 import ferd_engine
 from ferd_engine.errors import Cancelled, InputError, MissingPackageError, ModelError, RunError, UsageError
-from ferd_engine.fen.bundle import load_model
+from ferd_engine.fen.bundle import Model, load_model, save_model
 from ferd_engine.fen.network import untrained_weights
 from training import checkpoint
 from training.config import Config, DataConfig, NetworkConfig, RankingConfig, SceneConfig, TrainingConfig
 from training.config_file import load_config
 from training.networks.distillation import ReverseDistillation
 from training.networks.fen import Fen
+from training.objectives import first_weights
 from training.train import train
 
 SMALL = NetworkConfig(
@@ -72,6 +73,19 @@ class StopIn:
         return self.now >= self.epoch
 
 
+class StopAt:
+    """Progress that asks to stop where the message begins with a text."""
+
+    def __init__(self, text):
+        self.text, self.now = text, ""
+
+    def update(self, fraction, message):
+        self.now = message
+
+    def cancelled(self):
+        return self.now.startswith(self.text)
+
+
 @pytest.mark.parametrize("objective", ["distillation", "ranking"])
 def test_loss_falls_and_the_engine_gives_what_torch_gives(tmp_path, objective):
     settings = config(tmp_path / "run", objective=objective, epochs=4)
@@ -113,6 +127,50 @@ def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, objective, selection, 
     assert not list((tmp_path / "stopped").glob(".checkpoint*"))
 
 
+MEAN = {"objective": "ranking", "average": 0.5, "seeds": (5, 7)}
+
+
+def test_trainings_with_seeds_are_averaged_in_weights(tmp_path):
+    network = dataclasses.replace(SMALL, gain=30.0, entry_mean=2.0)
+    settings = config(tmp_path / "run", network=network, selection="implanted", **MEAN)
+    found = train(settings)
+    # Each by itself, from the same start under its own seed, and the mean of what it ends with.
+    save_model(Model("start", found.architecture, first_weights(settings)), tmp_path / "start")
+    alone = []
+    for seed in (5, 7):
+        one = config(
+            tmp_path / str(seed),
+            network=dataclasses.replace(SMALL, start=str(tmp_path / "start")),
+            selection="implanted",
+            **{**MEAN, "seeds": ()},
+        )
+        alone.append(train(dataclasses.replace(one, seed=seed)))
+    assert not same(alone[0].weights, alone[1].weights)
+    wanted = {
+        name: ((values.astype(np.float64) + alone[1].weights[name]) / 2).astype(np.float32)
+        for name, values in alone[0].weights.items()
+    }
+    assert same(found.weights, wanted)
+    about = found.training["trainings"]
+    assert [one["seed"] for one in about] == [5, 7]
+    assert [one["held_out_auc"] for one in about] == [one.training["held_out_auc"] for one in alone]
+    assert found.training["seconds"] == pytest.approx(sum(one["seconds"] for one in about))
+    assert 0.0 < found.training["held_out_auc"] <= 1.0
+
+
+@pytest.mark.parametrize("stop", ["Training 1 of 2, epoch 2", "Training 2 of 2, epoch 1", "Training 2 of 2, epoch 2"])
+def test_stopped_trainings_with_seeds_resume_to_the_same_bits(tmp_path, stop):
+    whole = train(config(tmp_path / "whole", **MEAN))
+    with pytest.raises(Cancelled):
+        train(config(tmp_path / "stopped", **MEAN), progress=StopAt(stop))
+    assert not (tmp_path / "stopped" / "model").exists()
+    resumed = train(config(tmp_path / "stopped", **MEAN))
+    assert same(whole.weights, resumed.weights)
+    for seed in MEAN["seeds"]:
+        whole_rows, rows = (rows_of(tmp_path / run / f"seed-{seed}") for run in ("whole", "stopped"))
+        assert [row["loss"] for row in whole_rows] == [row["loss"] for row in rows]
+
+
 KILLED = """
 name = "tiny"
 output = "run"
@@ -136,13 +194,14 @@ threads = 1
 """
 
 
-def test_a_killed_process_resumes_to_the_same_bits(tmp_path):
+@pytest.mark.parametrize(("seeds", "folder"), [("", "run"), ("seeds = [5, 6]", "run/seed-6")])
+def test_a_killed_process_resumes_to_the_same_bits(tmp_path, seeds, folder):
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "config.toml").write_text(KILLED)
+        (tmp_path / name / "config.toml").write_text(KILLED + seeds)
     whole = train(load_config(tmp_path / "whole" / "config.toml"))
     command = [sys.executable, "-m", "training", "train", str(tmp_path / "killed" / "config.toml")]
-    log = tmp_path / "killed" / "run" / "log.csv"
+    log = tmp_path / "killed" / folder / "log.csv"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ) as process:
         # In the middle of an epoch, after a few whole ones.
         while process.poll() is None and not (log.is_file() and len(log.read_text().splitlines()) > 3):
@@ -154,7 +213,7 @@ def test_a_killed_process_resumes_to_the_same_bits(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Going on after epoch" in done.stderr
     assert same(whole.weights, load_model(tmp_path / "killed" / "run" / "model").weights)
-    assert [r["epoch"] for r in rows_of(tmp_path / "killed" / "run")] == [str(float(n)) for n in range(1, 13)]
+    assert [r["epoch"] for r in rows_of(tmp_path / "killed" / folder)] == [str(float(n)) for n in range(1, 13)]
 
 
 def test_tensorboard_gets_what_the_csv_log_gets(tmp_path, monkeypatch):
@@ -231,6 +290,18 @@ def test_a_frozen_residual_layer_stays_in_the_ranking_objective(tmp_path):
     before = untrained_weights(model.architecture, 3)
     assert np.array_equal(before["layer1.0.conv2.weight"], model.weights["layer1.0.conv2.weight"])
     assert not np.array_equal(before["convh.weight"], model.weights["convh.weight"])
+
+
+def test_the_mean_of_the_entrys_rows_is_multiplied(tmp_path):
+    network = dataclasses.replace(SMALL, entry_mean=3.0)
+    entries = [
+        first_weights(config(tmp_path / "run", network=one, objective="ranking"))["convh.weight"][:, :, 0, 0]
+        for one in (SMALL, network)
+    ]
+    for drawn, changed in zip(*entries, strict=True):
+        mean = sum(drawn) / len(drawn)
+        assert np.allclose(changed, drawn - mean + 3.0 * mean, atol=1e-6)
+        assert not np.allclose(changed, drawn, atol=1e-6)
 
 
 def test_ranking_begins_with_a_model(tmp_path):
