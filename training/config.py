@@ -187,6 +187,7 @@ class TrainingConfig:
     it lies nearer the middle of what fits the training scenes, and so of what fits others (Izmailov et al. 2018).
     `seeds` are those of several trainings that begin with the same weights, drawn from the run's seed, and whose
     weights are averaged (Wortsman et al. 2022); without any there is one training, by the run's seed.
+    `reach` is how far on the way from the start to what training ends with the kept weights lie, 1 being all of it.
     device "auto" is CUDA where torch finds it, else the CPU; `threads` 0 leaves torch's own number of threads;
     `tensorboard` writes the log for TensorBoard too.
     """
@@ -199,6 +200,7 @@ class TrainingConfig:
     betas: tuple[float, ...] = (0.5, 0.999)
     average: float = 0.0
     seeds: tuple[int, ...] = ()
+    reach: float = 1.0
     selection: str = "last"
     select_every: int = 1
     device: str = "auto"
@@ -220,6 +222,8 @@ class TrainingConfig:
             raise UsageError(
                 f"training.average is {self.average}: give the part of the epochs to average over, 0 to 1."
             )
+        if not 0.0 < self.reach <= 1.0:
+            raise UsageError(f"training.reach is {self.reach}: give a number above 0 and up to 1.")
         if len(set(self.seeds)) < len(self.seeds) or any(seed < 0 for seed in self.seeds):
             raise UsageError(f"training.seeds is {list(self.seeds)}: give different numbers, each 0 or more.")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):

@@ -22,6 +22,13 @@ class MeanWeights:
             added = values.detach().to("cpu", torch.float64)
             self.sums[name] = self.sums[name] + added if name in self.sums else added
 
+    def beyond(self, start: Mapping[str, Tensor], reach: float) -> dict[str, Tensor]:
+        """Return all tensors at `reach`, 0 to 1, of the way from the start to the mean, float32; at 1 the mean."""
+        return {
+            name: ((1.0 - reach) * start[name].double() + reach * (values / self.count)).float()
+            for name, values in self.sums.items()
+        }
+
     def of(self, name: str) -> Tensor:
         """Return the mean of one tensor, float32."""
         return (self.sums[name] / self.count).float()

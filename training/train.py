@@ -70,8 +70,8 @@ def train(config: Config, *, progress: Progress | None = None, fresh: bool = Fal
         mean.add(run.weights)
         trainings.append(run.about())
     about = _about(config, trainings, device)
-    weights = {name: mean.of(name) for name in mean.sums}
-    if seeds and material.cases:
+    weights = mean.beyond(run.start, config.training.reach)
+    if material.cases and (seeds or config.training.reach < 1.0):
         about["held_out_auc"] = round(mean_auc(_as_model(config, material, weights, {}), material.cases), 6)
     return save_model(_as_model(config, material, weights, about), config.folder / MODEL_FOLDER, overwrite=True)
 
@@ -91,6 +91,11 @@ def _as_model(config: Config, material: _Material, weights: Weights, about: dict
     return to_model(config, {name: values.numpy() for name, values in weights.items()}, material.scenes, about)
 
 
+def _tensors(objective: Objective) -> Weights:
+    """Return copies of the FEN's weights, on the CPU."""
+    return {name: torch.from_numpy(values) for name, values in objective.fen.weights().items()}
+
+
 class _Run:
     """A training between two epochs: `seed` draws its patches and targets, the configuration's seed drew its start."""
 
@@ -104,6 +109,7 @@ class _Run:
         self._folder = folder
         self._device = device
         self._objective: Objective = make_objective(config, material.scenes)
+        self.start: Weights = _tensors(self._objective)
         self._objective.module.to(device)
         settings = config.training
         self._optimizer = torch.optim.Adam(
@@ -182,7 +188,7 @@ class _Run:
 
     def _select(self, epoch: int) -> Row:
         """Keep the weights if the configuration wants those of this epoch."""
-        weights = {name: torch.from_numpy(values) for name, values in self._objective.fen.weights().items()}
+        weights = _tensors(self._objective)
         if self._mean.count:
             weights = {name: self._mean.of(name) for name in weights}
         if not self._material.cases:

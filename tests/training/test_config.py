@@ -87,6 +87,8 @@ def test_paths_are_relative_to_the_file(tmp_path):
         ('[training]\nobjective = "gan"', "'gan' does not exist"),
         ("[training]\nseeds = [3, 4, 3]", "different numbers"),
         ("[training]\nseeds = [-1]", "each 0 or more"),
+        ("[training]\nreach = 0", "training.reach is 0.0"),
+        ("[training]\nreach = 1.5", "training.reach is 1.5"),
         ("[network]\nblocks = [3, 4]", "three numbers"),
         ("[network]\nentry_mean = 0", "network.entry_mean is 0.0"),
         ("[network]\nentry = 0", "entry"),
@@ -132,5 +134,5 @@ def test_the_digest_covers_what_shapes_the_weights(tmp_path):
     base = load(tmp_path, MINIMAL).digest()
     for neutral in ("threads = 2", 'device = "cpu"', "tensorboard = true"):
         assert load(tmp_path, MINIMAL + "[training]\n" + neutral).digest() == base
-    for shaping in ("epochs = 61", "betas = [0.9, 0.999]", "seeds = [10]"):
+    for shaping in ("epochs = 61", "betas = [0.9, 0.999]", "seeds = [10]", "reach = 0.5"):
         assert load(tmp_path, MINIMAL + "[training]\n" + shaping).digest() != base

@@ -130,12 +130,14 @@ def test_a_stopped_run_resumes_to_the_same_bits(tmp_path, objective, selection, 
 MEAN = {"objective": "ranking", "average": 0.5, "seeds": (5, 7)}
 
 
-def test_trainings_with_seeds_are_averaged_in_weights(tmp_path):
+@pytest.mark.parametrize("reach", [1.0, 0.25])
+def test_trainings_with_seeds_are_averaged_in_weights(tmp_path, reach):
     network = dataclasses.replace(SMALL, gain=30.0, entry_mean=2.0)
-    settings = config(tmp_path / "run", network=network, selection="implanted", **MEAN)
+    settings = config(tmp_path / "run", network=network, selection="implanted", reach=reach, **MEAN)
     found = train(settings)
     # Each by itself, from the same start under its own seed, and the mean of what it ends with.
-    save_model(Model("start", found.architecture, first_weights(settings)), tmp_path / "start")
+    start = first_weights(settings)
+    save_model(Model("start", found.architecture, start), tmp_path / "start")
     alone = []
     for seed in (5, 7):
         one = config(
@@ -147,10 +149,10 @@ def test_trainings_with_seeds_are_averaged_in_weights(tmp_path):
         alone.append(train(dataclasses.replace(one, seed=seed)))
     assert not same(alone[0].weights, alone[1].weights)
     wanted = {
-        name: ((values.astype(np.float64) + alone[1].weights[name]) / 2).astype(np.float32)
-        for name, values in alone[0].weights.items()
+        name: values + reach * ((alone[0].weights[name].astype(np.float64) + alone[1].weights[name]) / 2 - values)
+        for name, values in start.items()
     }
-    assert same(found.weights, wanted)
+    assert all(np.allclose(found.weights[name], wanted[name], rtol=3e-7, atol=1e-12) for name in wanted)
     about = found.training["trainings"]
     assert [one["seed"] for one in about] == [5, 7]
     assert [one["held_out_auc"] for one in about] == [one.training["held_out_auc"] for one in alone]
@@ -246,6 +248,17 @@ def test_tensorboard_is_named_where_it_is_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingPackageError, match="pip install tensorboard"):
         train(config(tmp_path / "run", tensorboard=True))
+
+
+def test_a_single_training_goes_part_of_the_way(tmp_path):
+    settings = config(tmp_path / "whole", objective="ranking", selection="implanted")
+    start, whole = first_weights(settings), train(settings)
+    half = train(config(tmp_path / "half", objective="ranking", selection="implanted", reach=0.5))
+    for name, values in start.items():
+        assert np.allclose(half.weights[name], (values + whole.weights[name].astype(np.float64)) / 2, rtol=3e-7)
+    assert half.training["epoch"] == whole.training["epoch"]
+    # The score is that of the weights that are kept.
+    assert half.training["held_out_auc"] != whole.training["held_out_auc"]
 
 
 def test_averaged_weights_differ_from_the_last_ones(tmp_path):
