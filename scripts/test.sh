@@ -17,11 +17,11 @@ export scratch QT_QPA_PLATFORM=offscreen
 unset FERD_MODELS
 
 # Each part keeps one core busy most of the time, so two run at once. First the documentation, because tests read what it
-# writes; then the long ones, so that none of them is left at the end; the last one is all tests that no part before it has.
-folders=(tests/faults tests/docs tests/plugin tests/engine/scale tests/engine/fen tests/engine/detectors tests/training)
-parts=("bash scripts/docs.sh" ".venv/bin/mypy" ".venv/bin/ruff check --output-format concise ." ".venv/bin/ruff format --check .")
-for folder in "${folders[@]}"; do parts+=(".venv/bin/python -m pytest -q $folder"); done
-parts+=(".venv/bin/python -m pytest -q tests ${folders[*]/#/--ignore=}")
+# writes, and all tests outside the folders named here; then these, longest first; at the end what is short.
+folders=(tests/faults tests/docs tests/engine/scale tests/plugin tests/engine/detectors tests/engine/fen tests/training)
+pytest=".venv/bin/python -m pytest -q"
+parts=("bash scripts/docs.sh" "$pytest tests ${folders[*]/#/--ignore=}" "${folders[@]/#/$pytest }"
+    ".venv/bin/mypy" ".venv/bin/ruff check --output-format concise ." ".venv/bin/ruff format --check .")
 
 run_part() {
     # QGIS with a profile and models of its own, so that nothing of the user's or of another part is read or changed.

@@ -92,13 +92,20 @@ def test_the_python_lines_of_a_page_compile(name: str) -> None:
         compile(code, name, "exec")
 
 
-def furnish(folder: Path, page: Path) -> None:
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return the folders of the sample scene and of another one."""
+    return [make_sample(tmp_path_factory.mktemp("samples") / str(seed), seed).scene.parent for seed in (0, 1)]
+
+
+def furnish(folder: Path, page: Path, samples: list[Path]) -> None:
     """Put into a folder what the pages speak of, but for what they make themselves."""
     if not any(command.startswith("ferd sample demo") for command in commands(page)):
-        make_sample(folder / "demo")
+        shutil.copytree(samples[0], folder / "demo")
         shutil.copy(folder / "demo" / "scene.tif", folder / "scene.tif")
     # Stands for a scene that everyone has to fetch for themselves.
-    other = make_sample(folder / "other", 1).scene
+    shutil.copytree(samples[1], folder / "other")
+    other = folder / "other" / "scene.tif"
     shutil.copy(other, folder / "enmap.tif")
     shutil.copy(DOCS / "tutorials" / "my-fen.toml", folder)
     (folder / "lines").mkdir()
@@ -110,9 +117,9 @@ def furnish(folder: Path, page: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, page in PAGES.items() if is_run(page)])
-def test_the_commands_of_a_page_run(name: str, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_run(name: str, tmp_path: Path, samples: list[Path]) -> None:
     page = PAGES[name]
-    furnish(tmp_path, page)
+    furnish(tmp_path, page, samples)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "FERD_MODELS": str(tmp_path / "models")}
 
     def run(arguments: list[str], what: str) -> None:
