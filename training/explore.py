@@ -31,7 +31,7 @@ from ferd_engine.fen.network import Architecture, untrained_weights
 
 from .config import Config
 from .config_file import config_of, read_table
-from .objectives import with_gain
+from .objectives import with_entry_mean, with_gain
 from .scenes import load_scenes
 from .selection import Case, cases_with_things
 from .train import train
@@ -100,12 +100,14 @@ def explore(path: Path, only: list[str]) -> list[Outcome]:
     outcomes = [score_cases("GRX", None, cases)]
     # The published shape, and the one that the base trains, as drawn and as its training begins.
     own = first.network.architecture(first.data.bands)
-    gain = first.network.gain
-    controls = [("published shape", Architecture(first.data.bands), 1.0), ("same shape", own, 1.0)]
-    controls += [(f"same shape, gain {gain:g}", own, gain)] if gain != 1.0 else []
-    for what, architecture, factor in controls:
+    gain, mean = first.network.gain, first.network.entry_mean
+    controls = [("published shape", Architecture(first.data.bands), 1.0, 1.0), ("same shape", own, 1.0, 1.0)]
+    begun = f"same shape, gain {gain:g}" + (f", entry mean {mean:g}" if mean != 1.0 else "")
+    controls += [(begun, own, gain, mean)] if (gain, mean) != (1.0, 1.0) else []
+    for what, architecture, factor, entry_factor in controls:
         for seed in seeds:
-            weights = with_gain(untrained_weights(architecture, seed), factor)
+            drawn = untrained_weights(architecture, seed)
+            weights = with_gain(with_entry_mean(drawn, entry_factor), factor)
             place = folder / f"untrained-{what.replace(' ', '-').replace(',', '')}-{seed}"
             save_model(Model("untrained", architecture, weights, band_selection="spread"), place, overwrite=True)
             outcomes.append(score_cases(f"untrained, {what}, seed {seed}", place, cases))

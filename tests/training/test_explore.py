@@ -30,6 +30,7 @@ inner = 4
 outer = 8
 blocks = [1, 1, 1]
 gain = 30.0
+entry_mean = 2.0
 [training]
 objective = "ranking"
 epochs = 1
@@ -71,7 +72,7 @@ def test_explore_prints_all_outcomes_and_trains_once(recipes, tmp_path, capsys):
     outcomes = json.loads((tmp_path / "runs" / "explore" / "recipes" / "outcomes.json").read_text())
     names = [outcome["name"] for outcome in outcomes]
     assert names[0] == "GRX"
-    shapes = ("published shape", "same shape", "same shape, gain 30")
+    shapes = ("published shape", "same shape", "same shape, gain 30, entry mean 2")
     assert names[1:7] == [f"untrained, {shape}, seed {seed}" for shape in shapes for seed in (0, 3)]
     assert names[7:] == [f"{name}, seed {seed}" for name in ("plain", "wide") for seed in (0, 3)]
     assert all(0.0 < outcome["mean"] <= 1.0 for outcome in outcomes)
@@ -131,3 +132,16 @@ def test_the_recipes_that_are_here_can_be_read():
     assert configs["embedded"].data.bands == 100
     assert configs["frozen"].network.frozen
     assert len({config.digest() for config in configs.values()}) == len(configs)
+
+
+@pytest.mark.parametrize(
+    ("name", "bands", "seeds"),
+    [("starts", 100, (4, 17, 16)), ("starts-50", 50, (6, 4, 8)), ("starts-200", 200, (6, 9, 5))],
+)
+def test_the_fifth_rounds_recipes_are_those_of_its_table(name, bands, seeds):
+    configs, found = load_recipes(RECIPES_FOLDER / f"{name}.toml")
+    assert found == seeds
+    assert {config.data.bands for config in configs.values()} == {bands}
+    assert {config.network.entry_mean for config in configs.values()} == {3.0}
+    assert configs["four-half-way"].training.seeds == (100, 101, 102, 103)
+    assert configs["four-half-way"].training.reach == 0.5
