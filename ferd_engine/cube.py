@@ -106,9 +106,9 @@ class ScratchCube:
             kept: FloatArray = np.ascontiguousarray(self._memory[place])
             kept.flags.writeable = False
             return kept
-        values: FloatArray = np.empty((window.n_rows, window.n_cols, self.n_bands), dtype=self.dtype)
-        self._open_file().read(window.row_start, window.col_start * self._pixel_bytes, _lines(window, values))
-        return values
+        start, n_bytes = window.col_start * self._pixel_bytes, window.n_cols * self._pixel_bytes
+        stored = self._open_file().read(window.row_start, window.n_rows, start, n_bytes)
+        return stored.view(self.dtype).reshape(*window.shape, self.n_bands)
 
     def _open_file(self) -> ScratchFile:
         if self._file is None:

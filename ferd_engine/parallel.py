@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from threading import local
 from typing import Callable, TypeVar
 
@@ -44,15 +45,26 @@ class Threads:
 
         `check` is called before each job, in its thread: what it raises for a cancel ends the jobs that have not begun.
         """
+        return self.begin(function, jobs, check)()
+
+    def begin(
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], check: Callable[[], None] | None = None
+    ) -> Callable[[], list[Result]]:
+        """Begin what `map` does, and return what waits for it and gives its results."""
         if check is not None:
             function = _checked(function, check)
         if self._pool is None:
-            return [function(job) for job in jobs]
+            results = [function(job) for job in jobs]
+            return lambda: results
         futures = [self._pool.submit(function, job) for job in jobs]
-        errors = [error for error in [future.exception() for future in futures] if error is not None]
-        if errors:
-            raise errors[0]
-        return [future.result() for future in futures]
+        return partial(_results, futures)
+
+
+def _results(futures: list[Future[Result]]) -> list[Result]:
+    errors = [error for error in [future.exception() for future in futures] if error is not None]
+    if errors:
+        raise errors[0]
+    return [future.result() for future in futures]
 
 
 def _checked(function: Callable[[Job], Result], check: Callable[[], None]) -> Callable[[Job], Result]:

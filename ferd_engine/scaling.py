@@ -147,6 +147,11 @@ class _Tail:
         Return that of all.
         """
         extreme = np.minimum if self._sign > 0 else np.maximum
+        if not values.flags.c_contiguous:
+            # Bands after one another: as they lie, pixels are compared with each other at once.
+            found = extreme.reduce(values, axis=1)
+            self.add(found)
+            return float(extreme.reduce(found))
         n_groups = len(values) // _GROUP_PIXELS
         grouped = values[: n_groups * _GROUP_PIXELS].reshape(_GROUP_PIXELS, n_groups, values.shape[1])
         found = extreme.reduce(extreme.reduce(grouped, axis=0), axis=1)

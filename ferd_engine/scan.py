@@ -17,7 +17,7 @@ from .errors import InputError
 from .overlap import one_ahead
 from .parallel import threads
 from .progress import SharedProgress
-from .raster import Block, Source
+from .raster import Block, PlainSource, Source
 from .scaling import Scaling, TailRange, ValueRange
 from .statistics import Moments
 from .tally import BandExtrema, Tally
@@ -37,8 +37,8 @@ _LOW_BLOCK_ROWS = 16
 class Scan:
     """What the first pass found for the bands `numbers`.
 
-    `mean` (bands,) is over valid pixels, in the raster's units; `scaling` is None and `moments` empty where they were
-    not asked for.
+    `mean` (bands,) is over valid pixels, in the raster's units, or 0 where the raster cannot have holes, which it is
+    for; `scaling` is None and `moments` empty where they were not asked for.
     """
 
     numbers: tuple[int, ...]
@@ -58,7 +58,7 @@ class Wanted:
     numbers : the bands of the run. suspects : bands of which only the extrema are taken, since they may be dead.
     scaling : minmax or percentile where the range of values is wanted, else None. with_moments : whether the moments
     are wanted; with_extrema : with the extrema of each band. n_ranged : the pixels of all rasters whose ranges will be
-    merged, where they are more than this image's.
+    merged, where they are more than this image's. fills_others : whether holes of other rasters are to be filled too.
     """
 
     numbers: tuple[int, ...]
@@ -68,6 +68,7 @@ class Wanted:
     n_pixels: int
     n_ranged: int = 0
     with_extrema: bool = True
+    fills_others: bool = True
 
     @property
     def n_values(self) -> int:
@@ -83,7 +84,7 @@ class Wanted:
         moments = None
         if self.with_moments:
             moments = Moments(len(self.numbers), accelerator, extrema=self.with_extrema)
-        return Tally(len(self.numbers), len(self.suspects), value_range, moments)
+        return Tally(len(self.numbers), len(self.suspects), value_range, moments, fills_others=self.fills_others)
 
 
 Pass = Callable[[Source, Wanted, RunContext], Tally]
@@ -141,7 +142,9 @@ def scan(
                 raise
             numbers = ()
         n_pixels = source.n_rows * source.n_cols
-        wanted = Wanted(numbers, suspects, scaling, with_moments, n_pixels, with_extrema=with_extrema)
+        wanted = Wanted(
+            numbers, suspects, scaling, with_moments, n_pixels, with_extrema=with_extrema, fills_others=False
+        )
         found = _found(source, wanted, (take or tally_image)(source, wanted, context))
         if numbers and found.dead == suspects:
             return found
@@ -201,7 +204,16 @@ def _tally_rows(
     progress: SharedProgress,
     tally: Tally,
 ) -> Tally:
-    with closing(_read(source, wanted.numbers + wanted.suspects, rows, shape)) as read:
+    numbers = wanted.numbers + wanted.suspects
+    if isinstance(source, PlainSource) and source.is_plain(numbers) and tally.takes_stored:
+        for start in range(*rows, shape[0]):
+            stop = min(start + shape[0], rows[1])
+            if not progress.step((stop - start) * source.n_cols, "Reading"):
+                break
+            for row in source.stored_rows(start, stop, numbers):
+                tally.add_stored(row)
+        return tally
+    with closing(_read(source, numbers, rows, shape)) as read:
         for window, (values, complete) in read:
             if not progress.step(window.n_pixels, "Reading"):
                 break

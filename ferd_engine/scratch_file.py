@@ -2,8 +2,10 @@
 
 A scratch file is larger than the memory that a run may take, is read once or twice, and then deleted. To pass it
 through the system's cache costs a copy and, page by page, more time than the disk itself takes; it would also drive
-the input out of the cache. Linux offers direct transfers (O_DIRECT), for whole pages of memory and file: rows are
-padded to whole pages and go through a small buffer. File systems that refuse direct transfers get ordinary ones.
+the input out of the cache. Linux offers direct transfers (O_DIRECT), for whole pages of memory and file. Rows follow
+each other without gaps, so that rows that are read need no copy: the pages around them are read, and a view on them
+returned. What is written begins and ends within pages; these go through the cache, and the others through a small
+buffer. File systems that refuse direct transfers get ordinary ones.
 """
 
 from __future__ import annotations
@@ -11,8 +13,6 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from collections.abc import Iterator
-from contextlib import closing
 from io import FileIO
 from pathlib import Path
 from threading import Lock
@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import RunError
-from .overlap import one_ahead
 
 Bytes = NDArray[np.uint8]
 
@@ -38,71 +37,80 @@ class ScratchFile:
     def __init__(self, path: Path, n_rows: int, row_bytes: int) -> None:
         self._path = path
         self._row_bytes = row_bytes
-        self._stride = -(-row_bytes // _PAGE_BYTES) * _PAGE_BYTES
         try:
             self._file = FileIO(path, "x+")
             # Direct transfers read to the end of the last page.
-            self._file.truncate(n_rows * self._stride)
+            self._file.truncate(_page_after(n_rows * row_bytes))
         except OSError as error:
             raise self._error("make", error) from error
         self._direct = _open_direct(path)
-        # Memory of its own pages, as direct transfers need it; one is filled while the other one is emptied.
-        n_bytes = max(_BUFFER_BYTES // self._stride, 1) * self._stride
-        self._buffers = [mmap.mmap(-1, n_bytes) for _ in range(2 if self._direct else 0)]
+        # Memory of its own pages, as direct transfers need it.
+        self._buffer = mmap.mmap(-1, _BUFFER_BYTES) if self._direct is not None else None
         self._lock = Lock()
 
     def write(self, row: int, start: int, values: Bytes) -> None:
         """Store values (n, m) as bytes [start, start + m) of the rows from `row` on."""
+        place = row * self._row_bytes
         try:
             with self._lock:
-                if values.shape[1] == self._row_bytes and self._direct is not None:
-                    try:
-                        self._write_direct(self._direct, row, values)
-                        return
-                    except OSError as error:
-                        if error.errno != errno.EINVAL:
-                            raise
-                        self._direct = None
-                for index, line in enumerate(values):
-                    _write_all(self._file, (row + index) * self._stride + start, memoryview(line))
+                if values.shape[1] < self._row_bytes:
+                    for index, line in enumerate(values):
+                        _write_all(self._file, place + index * self._row_bytes + start, line)
+                    return
+                flat = np.ascontiguousarray(values).reshape(-1)
+                try:
+                    self._write_direct(place, flat)
+                except OSError as error:
+                    if error.errno != errno.EINVAL:
+                        raise
+                    self._direct = None
+                    _write_all(self._file, place, flat)
         except OSError as error:
             raise self._error("write", error) from error
 
-    def read(self, row: int, start: int, values: Bytes) -> None:
-        """Fill values (n, m) with what was stored there."""
+    def read(self, row: int, n_rows: int, start: int = 0, n_bytes: int | None = None) -> Bytes:
+        """Return what was stored as bytes [start, start + n_bytes) of so many rows, by default all of them.
+
+        The array (n_rows, n_bytes) is C-contiguous and the caller's own.
+        """
+        place = row * self._row_bytes
+        n_bytes = self._row_bytes if n_bytes is None else n_bytes
         try:
             with self._lock:
-                if values.shape[1] == self._row_bytes and self._direct is not None:
-                    self._read_direct(self._direct, row, values)
-                    return
+                if n_bytes == self._row_bytes:
+                    return self._read_direct(place, n_rows * n_bytes).reshape(n_rows, n_bytes)
+                values = np.empty((n_rows, n_bytes), np.uint8)
                 for index, line in enumerate(values):
-                    _read_all(self._file, (row + index) * self._stride + start, memoryview(line))
+                    _read_all(self._file, place + index * self._row_bytes + start, line)
+                return values
         except OSError as error:
             raise self._error("read", error) from error
 
-    def _write_direct(self, file: FileIO, row: int, values: Bytes) -> None:
-        for index, part, view in self._buffered(values):
-            self._staged(view)[:, : self._row_bytes] = part
-            _write_all(file, (row + index) * self._stride, view)
+    def _write_direct(self, place: int, values: Bytes) -> None:
+        """Store values (n,) from a byte of the file on: whole pages directly, the others through the cache."""
+        stop = place + len(values)
+        first, last = _page_after(place), stop // _PAGE_BYTES * _PAGE_BYTES
+        if self._direct is None or self._buffer is None or first >= last:
+            _write_all(self._file, place, values)
+            return
+        _write_all(self._file, place, values[: first - place])
+        _write_all(self._file, last, values[last - place :])
+        staged = np.frombuffer(self._buffer, np.uint8)
+        for start in range(first, last, len(staged)):
+            part = values[start - place : min(start + len(staged), last) - place]
+            staged[: len(part)] = part
+            _write_all(self._direct, start, staged[: len(part)])
 
-    def _read_direct(self, file: FileIO, row: int, values: Bytes) -> None:
-        def fill(job: tuple[int, Bytes, memoryview]) -> None:
-            _read_all(file, (row + job[0]) * self._stride, job[2])
-
-        with closing(one_ahead(fill, self._buffered(values))) as filled:
-            for (_, part, view), _ in filled:
-                part[...] = self._staged(view)[:, : self._row_bytes]
-
-    def _staged(self, view: memoryview) -> Bytes:
-        return np.frombuffer(view, dtype=np.uint8).reshape(-1, self._stride)
-
-    def _buffered(self, values: Bytes) -> Iterator[tuple[int, Bytes, memoryview]]:
-        """Yield (first row, rows, one of the two buffers in turn) for all rows of values (n, row_bytes)."""
-        step = len(self._buffers[0]) // self._stride
-        for index in range(0, len(values), step):
-            part = values[index : index + step]
-            self._buffers.reverse()
-            yield index, part, memoryview(self._buffers[0])[: len(part) * self._stride]
+    def _read_direct(self, place: int, n_bytes: int) -> Bytes:
+        """Return bytes (n_bytes,) from a byte of the file on, as a view on the pages around them."""
+        if self._direct is None:
+            values = np.empty(n_bytes, np.uint8)
+            _read_all(self._file, place, values)
+            return values
+        first = place // _PAGE_BYTES * _PAGE_BYTES
+        pages = _whole_pages(_page_after(place + n_bytes) - first)
+        _read_all(self._direct, first, pages)
+        return pages[place - first : place - first + n_bytes]
 
     def _error(self, what: str, error: OSError) -> RunError:
         return RunError(
@@ -118,6 +126,18 @@ class ScratchFile:
         self._path.unlink(missing_ok=True)
 
 
+def _page_after(place: int) -> int:
+    """Return where the next page begins, or the place itself where one begins there."""
+    return -(-place // _PAGE_BYTES) * _PAGE_BYTES
+
+
+def _whole_pages(n_bytes: int) -> Bytes:
+    """Return memory (n_bytes,) that begins with a page."""
+    memory = np.empty(n_bytes + _PAGE_BYTES, np.uint8)
+    start = -memory.ctypes.data % _PAGE_BYTES
+    return memory[start : start + n_bytes]
+
+
 def _open_direct(path: Path) -> FileIO | None:
     """Open a file that exists for direct transfers, or return None where the system has none."""
     flag = getattr(os, "O_DIRECT", 0)
@@ -129,14 +149,16 @@ def _open_direct(path: Path) -> FileIO | None:
         return None
 
 
-def _write_all(file: FileIO, offset: int, view: memoryview) -> None:
+def _write_all(file: FileIO, offset: int, values: Bytes) -> None:
+    view = values.data
     file.seek(offset)
     done = 0
     while done < len(view):
         done += _moved(file.write(view[done : done + _MOST_BYTES]))
 
 
-def _read_all(file: FileIO, offset: int, view: memoryview) -> None:
+def _read_all(file: FileIO, offset: int, values: Bytes) -> None:
+    view = values.data
     file.seek(offset)
     done = 0
     while done < len(view):

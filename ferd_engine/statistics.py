@@ -83,8 +83,13 @@ class Moments:
         """Return the bytes that a `Moments` of `n_bands` bands takes while it adds pixels, on all threads."""
         return thread_count() * 8 * (n_bands * n_bands + 4 * n_bands + max(PART_VALUES, n_bands))
 
-    def add(self, pixels: NDArray[np.floating[Any]]) -> None:
-        """Add pixels (n, n_bands), float32 or float64, finite; n may be 0."""
+    @property
+    def accelerated(self) -> bool:
+        """Whether an accelerator makes the sums."""
+        return self._accelerator is not None
+
+    def add(self, pixels: NDArray[Any]) -> None:
+        """Add pixels (n, n_bands), float32 or float64, finite; n may be 0. Without an accelerator also integers."""
         if self._accelerator is not None and len(pixels):
             self._take(self._accelerator, pixels)
             return

@@ -23,8 +23,8 @@ class BandExtrema:
         self._low = np.full(n_bands, np.inf)
         self._high = np.full(n_bands, -np.inf)
 
-    def add(self, values: NDArray[np.floating[Any]]) -> None:
-        """Take values (rows, cols, bands), NaN where invalid."""
+    def add(self, values: NDArray[Any]) -> None:
+        """Take real numbers (rows, cols, bands), NaN where invalid."""
         if values.size:
             # fmin and fmax pass over NaN.
             self._low = np.fmin(self._low, np.fmin.reduce(values, axis=(0, 1)))
@@ -41,12 +41,22 @@ class BandExtrema:
 
 
 class Tally:
-    """What is counted of the blocks of the first pass: bands of the run first, then those that are only watched."""
+    """What is counted of the blocks of the first pass: bands of the run first, then those that are only watched.
+
+    fills_others : whether the mean, which only fills holes, is wanted even if this raster has none.
+    """
 
     def __init__(
-        self, n_bands: int, n_suspects: int, value_range: ValueRange | TailRange | None, moments: Moments | None
+        self,
+        n_bands: int,
+        n_suspects: int,
+        value_range: ValueRange | TailRange | None,
+        moments: Moments | None,
+        *,
+        fills_others: bool = True,
     ) -> None:
         self._n_bands = n_bands
+        self._fills_others = fills_others
         self.extrema = BandExtrema(n_suspects)
         self.value_range = value_range
         self.moments = moments
@@ -57,11 +67,27 @@ class Tally:
         """Take values (rows, cols, bands), NaN where invalid."""
         self.extrema.add(values[:, :, self._n_bands :])
         pixels = _valid_pixels(values[:, :, : self._n_bands], complete)
-        self.n_valid += len(pixels)
         if self._n_bands:
             step = max(_SUM_VALUES // self._n_bands, _SUM_PIXELS)
             for start in range(0, len(pixels), step):
                 self.total += reduced_columns(np.add, pixels[start : start + step])
+        self._add_pixels(pixels)
+
+    @property
+    def takes_stored(self) -> bool:
+        """Whether `add_stored` can be used: an accelerator's sums want floats."""
+        return self.moments is None or not self.moments.accelerated
+
+    def add_stored(self, row: NDArray[np.integer[Any]]) -> None:
+        """Take a row (bands, cols) of a `PlainSource`."""
+        self.extrema.add(row[self._n_bands :].T[None])
+        pixels = row[: self._n_bands].T
+        if self._fills_others:
+            self.total += pixels.astype(np.float32 if row.dtype.itemsize < 4 else np.float64).sum(axis=0)
+        self._add_pixels(pixels)
+
+    def _add_pixels(self, pixels: NDArray[Any]) -> None:
+        self.n_valid += len(pixels)
         if self.value_range is not None:
             self.value_range.add(pixels)
         if self.moments is not None and self._n_bands:

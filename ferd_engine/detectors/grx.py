@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from ..context import RunContext
 from ..cube import Cube, ScoreSink, background_of
 from ..errors import UsageError
 from ..overlap import one_ahead
+from ..parallel import threads
 from ..progress import ProgressSpan
 from ..statistics import Moments
-from .blocks import blocks, score_valid
+from .blocks import blocks, score_each
 from .covariance import background_distance, parse_covariance, passes
 from .distribution import ScoreDistribution
 from .image_passes import CubePasses
@@ -87,12 +89,14 @@ class Grx:
             score_local_mean(cube, distance, self._side, sink, context, progress)
             progress.step(1.0, "GRX")
             return None
-        # A block, its valid pixels, the next block and the scores; half of the memory, since other passes hold buffers.
-        bytes_per_pixel = 12 * cube.n_bands + 24
-        with closing(one_ahead(cube.read, blocks(cube, bytes_per_pixel, context.free_bytes // 2))) as read:
-            for window, block in read:
+        # The valid pixels of two blocks, the later block and the one that is read, and the scores; half of the memory,
+        # since other passes hold buffers.
+        bytes_per_pixel = 16 * cube.n_bands + 32
+        begin = partial(distance.begin_distances, accelerator=context.accelerator)
+        with threads(), closing(one_ahead(cube.read, blocks(cube, bytes_per_pixel, context.free_bytes // 2))) as read:
+            for window, scores in score_each(read, begin):
                 progress.step(window.row_start / cube.n_rows, "GRX")
-                sink.write(window, score_valid(*block, lambda pixels: distance.distances(pixels, context.accelerator)))
+                sink.write(window, scores)
         progress.step(1.0, "GRX")
         return ScoreDistribution(max(distance.rank, 1)) if self.knows_distribution else None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,18 +90,30 @@ class Mahalanobis:
 
     def distances(self, pixels: NDArray[np.floating[Any]], accelerator: Accelerator | None = None) -> Float64Array:
         """Return the squared distances (n,) of pixels (n, n_bands), float32 or float64."""
+        return self.begin_distances(pixels, accelerator)()
+
+    def begin_distances(
+        self, pixels: NDArray[np.floating[Any]], accelerator: Accelerator | None = None
+    ) -> Callable[[], Float64Array]:
+        """Begin what `distances` does, and return what waits for its result. Threads go on only within `threads`."""
         if accelerator is not None:
-            return accelerator.distances(pixels, self.mean, self.root)
+            return partial(accelerator.distances, pixels, self.mean, self.root)
         distances = np.empty(len(pixels))
         if is_small(pixels):
             self._store_distances((pixels, distances))
-            return distances
+            return lambda: distances
         with threads() as pool:
             # More jobs than threads: one of them may share its core with what reads the next block.
             n_rounds = max(round(pixels.size / (_PARTS_PER_JOB * PART_VALUES * pool.count)), 1)
             n_jobs = n_rounds * pool.count
-            pool.map(self._store_distances, zip(np.array_split(pixels, n_jobs), np.array_split(distances, n_jobs)))
-        return distances
+            jobs = zip(np.array_split(pixels, n_jobs), np.array_split(distances, n_jobs))
+            wait = pool.begin(self._store_distances, jobs)
+
+        def waited() -> Float64Array:
+            wait()
+            return distances
+
+        return waited
 
     def _store_distances(self, job: tuple[NDArray[np.floating[Any]], Float64Array]) -> None:
         pixels, distances = job

@@ -9,9 +9,19 @@ from .address import gdal_name
 from .array_source import ArraySource, Mat73Source, open_array_file
 from .gdal_source import GdalSource
 from .masked_source import with_mask
-from .source import Block, Georeference, Source
+from .source import Block, Georeference, PlainSource, Source
 
-__all__ = ["ArraySource", "Block", "GdalSource", "Georeference", "Mat73Source", "Source", "open_masked", "open_source"]
+__all__ = [
+    "ArraySource",
+    "Block",
+    "GdalSource",
+    "Georeference",
+    "Mat73Source",
+    "PlainSource",
+    "Source",
+    "open_masked",
+    "open_source",
+]
 
 
 def open_source(path: str, variable: str | None = None, budget_bytes: int | None = None) -> Source:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,17 @@ class GdalSource:
             complete = self._mark_masked(values, window) and complete
         self._apply_scale(values, numbers)
         return Block(values, complete)
+
+    def is_plain(self, numbers: Sequence[int]) -> bool:
+        """Return what `PlainSource` says."""
+        bands = [self.bands[number - 1] for number in numbers]
+        as_stored = all(band.nodata is None and band.scale == 1 and band.offset == 0 for band in bands)
+        return as_stored and not self._masked and self._buffer.dtype.kind in "iu"
+
+    def stored_rows(self, start: int, stop: int, numbers: Sequence[int]) -> Iterator[NDArray[np.integer[Any]]]:
+        """Yield rows, as `PlainSource` says."""
+        for _, stored in self._rows.read(start, stop, numbers):
+            yield stored
 
     def check_block(self, budget_bytes: int) -> None:
         """Raise `InputError` where the file stores more pixels in one piece than the memory budget can take."""

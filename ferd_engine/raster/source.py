@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -67,6 +67,20 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the file or the array."""
+
+
+@runtime_checkable
+class PlainSource(Source, Protocol):
+    """A source that can give rows as the file stores them, which takes less than half the time of `read`."""
+
+    def is_plain(self, numbers: Sequence[int]) -> bool:
+        """Say whether the bands hold integers of one type that are valid and in the raster's units as they are."""
+
+    def stored_rows(self, start: int, stop: int, numbers: Sequence[int]) -> Iterator[NDArray[np.integer[Any]]]:
+        """Yield each row of [start, stop), (bands, cols), whose values mean nothing after the next read.
+
+        Only where the bands are plain; errors are those of `read`.
+        """
 
 
 def path_exists(path: str) -> bool:

@@ -14,7 +14,8 @@ import ferd_engine.parallel
 import ferd_engine.scan
 from ferd_engine.context import RunContext
 from ferd_engine.errors import InputError, RunError
-from ferd_engine.raster import ArraySource, open_source
+from ferd_engine.raster import ArraySource, GdalSource, PlainSource, open_source
+from ferd_engine.scaling import ValueRange
 from ferd_engine.scan import Scan, probe, scan
 from ferd_engine.windows import Window
 
@@ -116,6 +117,72 @@ def test_several_readers_find_what_one_finds(suffix: str, scaling: str, tmp_path
     assert found.scaling == expected.scaling
     np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-6)
     np.testing.assert_allclose(found.moments.covariance(), expected.moments.covariance(), rtol=1e-10)
+
+
+@pytest.mark.usefixtures("three_readers")
+@pytest.mark.parametrize("low_blocks", [False, True])
+@pytest.mark.parametrize("scaling", ["minmax", "percentile"])
+@pytest.mark.parametrize("kind", ["bil", "bsq", "bip", "tif", "packed"])
+def test_rows_as_they_are_stored_give_what_their_values_give(
+    kind: str, scaling: str, low_blocks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if low_blocks:
+        monkeypatch.setattr(ferd_engine.scan, "_LOW_BLOCK_BYTES", 1)
+    array = cube(N_ROWS, N_COLS, N_BANDS, "uint16")
+    # Beyond int16, and a band that only looks dead.
+    array[60, 30, 2] = 65535
+    array[:, :, 4] = 77
+    array[UNSEEN] = 78
+    if kind in ("tif", "packed"):
+        how = ("TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=32", *(("COMPRESS=LZW",) if kind == "packed" else ()))
+        path = write_tiff(tmp_path / "a.tif", array, *how)
+    else:
+        path = write_envi(tmp_path / f"a.{kind}", array, kind)
+    source = open_source(str(path))
+    assert isinstance(source, PlainSource)
+    assert source.is_plain(range(1, 10))
+    monkeypatch.setattr(GdalSource, "read", probe_only(GdalSource.read))
+    wanted = ferd_engine.scan.Wanted((1, 2, 3, 4, 6, 7, 8, 9), (5,), scaling, True, N_ROWS * N_COLS)
+    found = ferd_engine.scan.tally_image(source, wanted, RunContext())
+    source.close()
+    values = array.astype(np.float64)
+    expected = ferd_engine.scan.tally_image(ArraySource(values), wanted, RunContext())
+    assert found.value_range is not None
+    assert expected.value_range is not None
+    assert found.value_range.scaling() == expected.value_range.scaling()
+    assert (found.n_valid, found.extrema.dead().tolist()) == (N_ROWS * N_COLS, [False])
+    if isinstance(found.value_range, ValueRange) and isinstance(expected.value_range, ValueRange):
+        assert found.value_range.rare_range() == expected.value_range.rare_range()
+    np.testing.assert_allclose(found.total, expected.total, rtol=1e-6)
+    assert found.moments is not None
+    assert expected.moments is not None
+    np.testing.assert_allclose(found.moments.mean, expected.moments.mean, rtol=1e-12)
+    np.testing.assert_allclose(found.moments.covariance(), expected.moments.covariance(), rtol=1e-10)
+    np.testing.assert_array_equal(found.moments.maximum, values[:, :, np.array(wanted.numbers) - 1].max(axis=(0, 1)))
+
+
+def probe_only(read: Any) -> Any:
+    """Return a reader of windows that refuses whole rows."""
+
+    def reads_part(self: Any, window: Window, *arguments: Any) -> Any:
+        assert window.n_cols < self.n_cols
+        return read(self, window, *arguments)
+
+    return reads_part
+
+
+@pytest.mark.parametrize(
+    "header", [{"data_ignore_value": 5}, {"data_gain_values": "{" + ", ".join(["2"] * N_BANDS) + "}"}]
+)
+def test_rows_that_mean_other_values_than_they_hold_are_not_plain(header: dict[str, Any], tmp_path: Path) -> None:
+    source = open_source(str(write_envi(tmp_path / "a.bil", cube(N_ROWS, N_COLS, N_BANDS, "int16"), "bil", **header)))
+    assert isinstance(source, PlainSource)
+    assert not source.is_plain((1, 2))
+    source.close()
+    floats = open_source(str(write_envi(tmp_path / "b.bil", scene().astype(np.float32), "bil")))
+    assert isinstance(floats, PlainSource)
+    assert not floats.is_plain((1, 2))
+    floats.close()
 
 
 @pytest.mark.usefixtures("three_readers")
