@@ -5,6 +5,7 @@ Arrays are (rows, cols, bands) everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -110,6 +111,11 @@ class ScratchCube:
         stored = self._open_file().read(window.row_start, window.n_rows, start, n_bytes)
         return stored.view(self.dtype).reshape(*window.shape, self.n_bands)
 
+    def release(self, window: Window) -> None:
+        """Give the place of full rows that are not read again back to the disk, as `ScratchFile.release` does."""
+        if self._file is not None and window.n_cols == self.n_cols:
+            self._file.release(window.row_start, window.n_rows)
+
     def _open_file(self) -> ScratchFile:
         if self._file is None:
             raise RunError("A scratch file was used after it was closed; please report this.")
@@ -140,10 +146,14 @@ class StoredValues(Protocol):
 
 
 class MaskedCube:
-    """A scratch cube in which NaN marks invalid pixels, as a `Cube`."""
+    """A scratch cube in which NaN marks invalid pixels, as a `Cube`.
 
-    def __init__(self, values: StoredValues) -> None:
+    release : told of each window that was read for the last time in the run.
+    """
+
+    def __init__(self, values: StoredValues, release: Callable[[Window], None] | None = None) -> None:
         self._values = values
+        self._release = release
         self.n_rows = values.n_rows
         self.n_cols = values.n_cols
         self.n_bands = values.n_bands
@@ -158,3 +168,15 @@ class MaskedCube:
                 values = values.copy()
             values[~valid] = 0.0
         return values, valid
+
+    def read_last(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        """Return what `read` does, of a window that is not read again."""
+        block = self.read(window)
+        if self._release is not None:
+            self._release(window)
+        return block
+
+
+def last_reader(cube: Cube) -> Callable[[Window], tuple[FloatArray, BoolArray]]:
+    """Return what reads a cube from the top down in a detector's last pass over it."""
+    return cube.read_last if isinstance(cube, MaskedCube) else cube.read

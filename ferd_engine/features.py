@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -20,11 +21,13 @@ from .overlap import one_ahead
 from .progress import ProgressSpan
 from .raster import Source
 from .scaling import Scaling
+from .scratch_file import PAGE_BYTES
 from .tally import valid_mask
 from .windows import Window, columns_of_tiles, expand, reflected, shifted, tiles
 
 # What is read of a block at a time, so that a cancel need not wait for all of it; see `blocking`.
 _PIECE_VALUES = 1 << 22
+_PAGE_VALUES = PAGE_BYTES // np.dtype(np.float32).itemsize
 
 
 class SourceCube:
@@ -66,16 +69,22 @@ class _Ring:
     SIZE = 3
 
     def __init__(self) -> None:
-        self._arrays: list[Float32Array] = [np.empty((0, 0, 0), dtype=np.float32) for _ in range(self.SIZE)]
+        self._memory: list[Float32Array] = [np.empty(0, dtype=np.float32) for _ in range(self.SIZE)]
 
-    def next(self, shape: tuple[int, int, int]) -> Float32Array:
-        """Return the array that was given out longest ago; its values mean nothing."""
-        array = self._arrays.pop(0)
-        if array.shape != shape:
-            del array
-            array = np.empty(shape, dtype=np.float32)
-        self._arrays.append(array)
-        return array
+    def next(self, shape: tuple[int, int, int], place: int = 0) -> Float32Array:
+        """Return the memory that was given out longest ago as an array (rows, cols, bands); its values mean nothing.
+
+        place : at which value of a file that begins with a page the array would begin: it lies in its page of memory as
+        it would there, so that a scratch file takes it without a copy.
+        """
+        memory = self._memory.pop(0)
+        n_values = math.prod(shape)
+        if memory.size < n_values + _PAGE_VALUES:
+            del memory
+            memory = np.empty(n_values + _PAGE_VALUES, dtype=np.float32)
+        self._memory.append(memory)
+        start = (place - memory.ctypes.data // memory.itemsize) % _PAGE_VALUES
+        return memory[start : start + n_values].reshape(shape)
 
 
 class Enhancer:
@@ -150,7 +159,9 @@ class Enhancer:
                 if core.row_start == start:
                     carry = Carry()
                 blocks.append(block)
-                yield Work(block.padded, self._outs.next((*core.shape, len(self._numbers))), carry if carries else None)
+                n_bands = len(self._numbers)
+                out = self._outs.next((*core.shape, n_bands), core.row_start * self._source.n_cols * n_bands)
+                yield Work(block.padded, out, carry if carries else None)
 
         done = 0
         place = Window(start, stop, 0, self._source.n_cols)

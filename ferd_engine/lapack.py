@@ -25,6 +25,7 @@ from .published import published_routine
 Float64Array = NDArray[np.float64]
 
 _syrk = published_routine(cython_blas, "dsyrk", "cciiddiddi")
+_syr = published_routine(cython_blas, "dsyr", "ciddidi")
 _syr2k = published_routine(cython_blas, "dsyr2k", "cciiddididdi")
 _trmm = published_routine(cython_blas, "dtrmm", "cccciiddidi")
 _trsm = published_routine(cython_blas, "dtrsm", "cccciiddidi")
@@ -69,16 +70,20 @@ def _matrices(stack: Float64Array) -> Float64Array:
 
 def runs_unlocked() -> bool:
     """Say whether the routines release the interpreter lock, so that threads gain from calling them."""
-    return None not in (_syrk, _syr2k, _trmm, _trsm, _potrf, _gemm)
+    return None not in (_syrk, _syr, _syr2k, _trmm, _trsm, _potrf, _gemm)
 
 
 def add_gram(rows: Float64Array, gram: Float64Array, *, leaving: bool = False) -> None:
     """Add rows^T rows of rows (n, k) to gram (k, k), or take it away."""
     n, k = rows.shape
-    if _syrk is None:
+    if _syrk is None or _syr is None:
         blas.dsyrk(-1.0 if leaving else 1.0, rows.T, beta=1.0, c=gram.T, lower=1, overwrite_c=1)
         return
     sign = _MINUS_ONE if leaving else _ONE
+    if n == 1:
+        # A product of matrices would arrange its operands first, for a single row.
+        _syr(_L, _size(k), sign, _data(rows), _size(1), _data(gram), _size(k))
+        return
     _syrk(_L, _N, _size(k), _size(n), sign, _data(rows), _size(k), _ONE, _data(gram), _size(k))
 
 

@@ -131,7 +131,9 @@ def _detect_enhanced(
             )
             store_enhanced(enhancer, enhanced.write, moments if mosaic is None else None, context)
         with context.part(score_part, 1.0), threads():
-            scene = _scene(MaskedCube(enhanced), moments, flags, context)
+            # Of several detectors each reads the cube.
+            cube = MaskedCube(enhanced, enhanced.release if both is None else None)
+            scene = _scene(cube, moments, flags, context)
             distribution = None
             if both is None:
                 distribution = detector.score(*scene, sink, context)

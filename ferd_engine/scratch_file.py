@@ -5,14 +5,21 @@ through the system's cache costs a copy and, page by page, more time than the di
 the input out of the cache. Linux offers direct transfers (O_DIRECT), for whole pages of memory and file. Rows follow
 each other without gaps, so that rows that are read need no copy: the pages around them are read, and a view on them
 returned. What is written begins and ends within pages; these go through the cache, and the others through a small
-buffer. File systems that refuse direct transfers get ordinary ones.
+buffer, unless they lie in memory as they will in the file. File systems that refuse direct transfers get ordinary ones.
+
+To delete the file takes a fifth of the time of reading it where the disk is told of each freed block. Rows can be
+released while others are computed.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import mmap
 import os
+import sys
+from collections.abc import Callable
+from functools import cache
 from io import FileIO
 from pathlib import Path
 from threading import Lock
@@ -25,8 +32,12 @@ from .errors import RunError
 Bytes = NDArray[np.uint8]
 
 # Direct transfers start and end at multiples of the disk's block, at most this.
-_PAGE_BYTES = 4096
+PAGE_BYTES = 4096
 _BUFFER_BYTES = 8 << 20
+# Released at once: each call takes a while, whatever its size.
+_RELEASED_BYTES = 64 << 20
+# Linux's FALLOC_FL_PUNCH_HOLE with FALLOC_FL_KEEP_SIZE, without which it is refused.
+_PUNCH_HOLE = 3
 # Some systems refuse transfers above 2 GiB.
 _MOST_BYTES = 1 << 26
 
@@ -46,6 +57,8 @@ class ScratchFile:
         self._direct = _open_direct(path)
         # Memory of its own pages, as direct transfers need it.
         self._buffer = mmap.mmap(-1, _BUFFER_BYTES) if self._direct is not None else None
+        # Bytes before the first are released, those before the second are not asked for again.
+        self._released = self._done = 0
         self._lock = Lock()
 
     def write(self, row: int, start: int, values: Bytes) -> None:
@@ -86,15 +99,34 @@ class ScratchFile:
         except OSError as error:
             raise self._error("read", error) from error
 
+    def release(self, row: int, n_rows: int) -> None:
+        """Give the place of rows back to the disk, soon and where the system can; what they read as then is undefined.
+
+        Only rows that follow those released before are; others wait for `close`.
+        """
+        punch = _fallocate()
+        if punch is None or row * self._row_bytes != self._done:
+            return
+        with self._lock:
+            self._done += n_rows * self._row_bytes
+            stop = self._done // PAGE_BYTES * PAGE_BYTES
+            if stop - self._released >= _RELEASED_BYTES:
+                # A file system that cannot do it releases all when the file is deleted.
+                punch(self._file.fileno(), _PUNCH_HOLE, self._released, stop - self._released)
+                self._released = stop
+
     def _write_direct(self, place: int, values: Bytes) -> None:
         """Store values (n,) from a byte of the file on: whole pages directly, the others through the cache."""
         stop = place + len(values)
-        first, last = _page_after(place), stop // _PAGE_BYTES * _PAGE_BYTES
+        first, last = _page_after(place), stop // PAGE_BYTES * PAGE_BYTES
         if self._direct is None or self._buffer is None or first >= last:
             _write_all(self._file, place, values)
             return
         _write_all(self._file, place, values[: first - place])
         _write_all(self._file, last, values[last - place :])
+        if (values.ctypes.data - place) % PAGE_BYTES == 0:
+            _write_all(self._direct, first, values[first - place : last - place])
+            return
         staged = np.frombuffer(self._buffer, np.uint8)
         for start in range(first, last, len(staged)):
             part = values[start - place : min(start + len(staged), last) - place]
@@ -107,7 +139,7 @@ class ScratchFile:
             values = np.empty(n_bytes, np.uint8)
             _read_all(self._file, place, values)
             return values
-        first = place // _PAGE_BYTES * _PAGE_BYTES
+        first = place // PAGE_BYTES * PAGE_BYTES
         pages = _whole_pages(_page_after(place + n_bytes) - first)
         _read_all(self._direct, first, pages)
         return pages[place - first : place - first + n_bytes]
@@ -126,15 +158,28 @@ class ScratchFile:
         self._path.unlink(missing_ok=True)
 
 
+@cache
+def _fallocate() -> Callable[[int, int, int, int], int] | None:
+    """Return Linux's call for a file's place on its disk (file, what, start, bytes), where the C library has it."""
+    if sys.platform != "linux":
+        return None
+    library = ctypes.CDLL(None)
+    # Of a 32-bit system's two calls, the one whose offsets have 64 bits.
+    call = getattr(library, "fallocate64", None) or getattr(library, "fallocate", None)
+    if call is not None:
+        call.restype, call.argtypes = ctypes.c_int, [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    return call
+
+
 def _page_after(place: int) -> int:
     """Return where the next page begins, or the place itself where one begins there."""
-    return -(-place // _PAGE_BYTES) * _PAGE_BYTES
+    return -(-place // PAGE_BYTES) * PAGE_BYTES
 
 
 def _whole_pages(n_bytes: int) -> Bytes:
     """Return memory (n_bytes,) that begins with a page."""
-    memory = np.empty(n_bytes + _PAGE_BYTES, np.uint8)
-    start = -memory.ctypes.data % _PAGE_BYTES
+    memory = np.empty(n_bytes + PAGE_BYTES, np.uint8)
+    start = -memory.ctypes.data % PAGE_BYTES
     return memory[start : start + n_bytes]
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import ClassVar
 
 from ..context import RunContext
-from ..cube import Cube, ScoreSink, background_of
+from ..cube import Cube, ScoreSink, background_of, last_reader
 from ..errors import UsageError
 from ..overlap import one_ahead
 from ..parallel import threads
@@ -93,7 +93,10 @@ class Grx:
         # since other passes hold buffers.
         bytes_per_pixel = 16 * cube.n_bands + 32
         begin = partial(distance.begin_distances, accelerator=context.accelerator)
-        with threads(), closing(one_ahead(cube.read, blocks(cube, bytes_per_pixel, context.free_bytes // 2))) as read:
+        with (
+            threads(),
+            closing(one_ahead(last_reader(cube), blocks(cube, bytes_per_pixel, context.free_bytes // 2))) as read,
+        ):
             for window, scores in score_each(read, begin):
                 progress.step(window.row_start / cube.n_rows, "GRX")
                 sink.write(window, scores)

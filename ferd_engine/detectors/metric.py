@@ -63,7 +63,8 @@ def own_squared(blocks: Float64Array, valid: BoolArray, ridge: float) -> Float64
         # They add nothing to a distance then.
         centred[~valid] = 0.0
     weights = np.maximum(counts - 1.0, 1.0)
-    grams = np.empty((*valid.shape, valid.shape[-1]))
+    # Zeros, since the elimination takes all of it along.
+    grams = np.zeros((*valid.shape, valid.shape[-1]))
     row_gram(centred, grams)
     np.einsum("...ii->...i", grams)[...] += weights * ridge
     diagonals = _inverse_diagonals(grams.reshape(-1, *grams.shape[-2:])).reshape(valid.shape)

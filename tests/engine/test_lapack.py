@@ -11,7 +11,7 @@ from scipy.linalg import cython_blas
 from ferd_engine import lapack
 from ferd_engine.published import published_routine
 
-ROUTINES = ("_syrk", "_syr2k", "_trmm", "_trsm", "_potrf", "_gemm")
+ROUTINES = ("_syrk", "_syr", "_syr2k", "_trmm", "_trsm", "_potrf", "_gemm")
 
 
 @pytest.fixture(params=["published", "wrapped"])
