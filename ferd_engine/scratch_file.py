@@ -7,7 +7,7 @@ each other without gaps, so that rows that are read need no copy: the pages arou
 returned. What is written begins and ends within pages; these go through the cache, and the others through a small
 buffer, unless they lie in memory as they will in the file. File systems that refuse direct transfers get ordinary ones.
 
-To delete the file takes a fifth of the time of reading it where the disk is told of each freed block. Rows can be
+To delete the file takes a quarter of the time of reading it where the disk is told of each freed block. Rows can be
 released while others are computed.
 """
 
