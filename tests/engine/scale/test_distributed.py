@@ -148,7 +148,7 @@ def test_enhanced_cube_is_that_of_one_machine(workers: Any, scene: Path, tmp_pat
     options = {"model": "fen-50", "backend": "numpy"}
     plain = gdal.Open(enhance_raster(scene, tmp_path / "plain.tif", **options).output).ReadAsArray()
     report = enhance_raster(scene, tmp_path / "out.tif", scheduler=workers.scheduler_address, **options)
-    # Strips group their rows otherwise, so that some are filtered by six and some by four: other digits after the sixth.
+    # Strips group their rows otherwise, so that some are filtered by six and some by four: other last digits.
     largest = float(np.abs(plain[plain != -9999.0]).max())
     np.testing.assert_allclose(gdal.Open(report.output).ReadAsArray(), plain, rtol=0.0, atol=1e-6 * largest)
 
