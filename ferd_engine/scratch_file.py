@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import mmap
 import os
 import sys
 from collections.abc import Callable
@@ -55,8 +54,6 @@ class ScratchFile:
         except OSError as error:
             raise self._error("make", error) from error
         self._direct = _open_direct(path)
-        # Memory of its own pages, as direct transfers need it.
-        self._buffer = mmap.mmap(-1, _BUFFER_BYTES) if self._direct is not None else None
         # Bytes before the first are released, those before the second are not asked for again.
         self._released = self._done = 0
         self._lock = Lock()
@@ -119,7 +116,7 @@ class ScratchFile:
         """Store values (n,) from a byte of the file on: whole pages directly, the others through the cache."""
         stop = place + len(values)
         first, last = _page_after(place), stop // PAGE_BYTES * PAGE_BYTES
-        if self._direct is None or self._buffer is None or first >= last:
+        if self._direct is None or first >= last:
             _write_all(self._file, place, values)
             return
         _write_all(self._file, place, values[: first - place])
@@ -127,7 +124,7 @@ class ScratchFile:
         if (values.ctypes.data - place) % PAGE_BYTES == 0:
             _write_all(self._direct, first, values[first - place : last - place])
             return
-        staged = np.frombuffer(self._buffer, np.uint8)
+        staged = _whole_pages(min(last - first, _BUFFER_BYTES))
         for start in range(first, last, len(staged)):
             part = values[start - place : min(start + len(staged), last) - place]
             staged[: len(part)] = part
