@@ -18,7 +18,8 @@ from .raster import Source
 
 # See above.
 _MOST_PIXELS = 1 << 16
-# Heights and widths are multiples of the smallest tile that GeoTIFF allows, so that no tile is written twice.
+# Heights, where nothing else is asked for, and widths are multiples of the smallest tile that GeoTIFF allows, so that
+# no tile is written twice.
 _STEP = 16
 
 
@@ -28,34 +29,36 @@ def block_shape(
     free_bytes: int,
     bytes_of: Callable[[int, int], int],
     halo_px: int = 0,
-    least_rows: int = _STEP,
+    step: int = _STEP,
+    most_read: int | None = None,
 ) -> tuple[int, int]:
     """Return rows and columns of the largest block of which all buffers stay within `free_bytes`.
 
-    `bytes_of(rows, cols)` is what the caller needs for a block; what the source holds for full rows comes on top.
-    Blocks are full rows where 16 of them fit, since the source then reads each byte once; else as wide as the file's
-    tiles, or narrower. Heights are a multiple of 16, or `least_rows` where that lets full rows fit.
+    `bytes_of(rows, cols)` is what the caller needs for a block; what the source holds for full rows comes on top: for
+    those of the block and its halo, or for `most_read` rows where the caller reads no more of them at a time.
+    Blocks are full rows where `step` of them fit, since the source then reads each byte once; else as wide as the
+    file's tiles, or narrower, and 16 rows high or more. Heights are multiples of `step`.
     """
 
     def fits(rows: int, cols: int) -> bool:
+        read = rows + 2 * halo_px
         if cols == source.n_cols:
-            held = source.row_bytes(rows + 2 * halo_px, n_bands)
+            held = source.row_bytes(read if most_read is None else min(read, most_read), n_bands)
         else:
             # A window as the file stores it, at most 8 bytes a value.
-            held = (rows + 2 * halo_px) * (cols + 2 * halo_px) * n_bands * 8
+            held = read * (cols + 2 * halo_px) * n_bands * 8
         return held + bytes_of(rows, cols) <= free_bytes
 
-    cols = source.n_cols
-    if not fits(_STEP, cols) and fits(least_rows, cols):
-        return min(least_rows, source.n_rows), cols
-    while cols > _STEP and not fits(_STEP, cols):
-        cols = _narrower(cols, source.block_cols)
-    most_rows = max(_MOST_PIXELS // cols, _STEP)
-    rows = _STEP
-    while rows + _STEP <= most_rows and rows < source.n_rows and fits(rows + _STEP, cols):
-        rows += _STEP
-    # 64 divides the height where possible: the tile height of enhanced cubes.
-    rows -= rows % 64 if rows > 64 else 0
+    rows, cols = step, source.n_cols
+    if not fits(rows, cols):
+        rows = -(-_STEP // step) * step
+        while cols > _STEP and not fits(rows, cols):
+            cols = _narrower(cols, source.block_cols)
+    while (rows + step) * cols <= _MOST_PIXELS and rows < source.n_rows and fits(rows + step, cols):
+        rows += step
+    if step == _STEP and rows > 64:
+        # 64 divides the height where possible: the tile height of enhanced cubes.
+        rows -= rows % 64
     return min(rows, source.n_rows), cols
 
 

@@ -17,6 +17,7 @@ from .blocking import block_shape
 from .context import RunContext
 from .cube import BoolArray, Float32Array
 from .fen.backend import Backend, Carry, Work
+from .fen.winograd import MOST_ROWS_OUT as GROUP_ROWS
 from .overlap import one_ahead
 from .progress import ProgressSpan
 from .raster import Source
@@ -114,29 +115,33 @@ class Enhancer:
         # The block that was scaled last, for the one below it.
         self._last: _Scaled | None = None
 
-    def shape(self, context: RunContext, bytes_per_value: int, least_rows: int = 16) -> tuple[int, int]:
+    def shape(self, context: RunContext, bytes_per_value: int, step: int = GROUP_ROWS) -> tuple[int, int]:
         """Return rows and columns of the blocks; `bytes_per_value` is what the caller needs beside each block.
 
-        least_rows : the lowest blocks of full rows that the caller can do with.
+        step : heights are multiples of it, by default of what FEN takes at once: a part of that would take longer, and
+        differ in its last digits.
         """
         n_bands, halo = len(self._numbers), self._halo_px
         itemsize = np.dtype(self._source.dtype).itemsize
 
         def block_bytes(rows: int, cols: int) -> int:
+            padded_rows, padded_cols = rows + 2 * halo, cols + 2 * halo
+            scaled = padded_rows * padded_cols * (4 * _Ring.SIZE * n_bands + 2)
             # Where float32 does not hold the values as read, these beside the scaled ones; and what is valid.
-            per_padded = n_bands * (4 * _Ring.SIZE + (0 if itemsize == 4 else itemsize) + 1) + 2
-            reading = (rows + 2 * halo) * (cols + 2 * halo) * per_padded
+            read_rows = min(padded_rows, self._piece_rows(cols))
+            reading = read_rows * padded_cols * n_bands * ((0 if itemsize == 4 else itemsize) + 1)
             # The backend counts one result itself.
             results = rows * cols * n_bands * (4 * (_Ring.SIZE - 1) + bytes_per_value)
-            return reading + self._backend.working_bytes(rows, cols) + results
+            return scaled + reading + self._backend.working_bytes(rows, cols) + results
 
-        return block_shape(self._source, n_bands, context.free_bytes, block_bytes, halo, least_rows)
+        most_read = self._piece_rows(self._source.n_cols)
+        return block_shape(self._source, n_bands, context.free_bytes, block_bytes, halo, step, most_read)
 
     def run(
         self,
         context: RunContext,
         bytes_per_value: int,
-        least_rows: int = 16,
+        step: int = GROUP_ROWS,
         rows: tuple[int, int] | None = None,
     ) -> Generator[tuple[Window, Float32Array, BoolArray], None, None]:
         """Yield (window, enhanced values (rows, cols, bands), validity) until the image, or its `rows`, are covered.
@@ -147,7 +152,7 @@ class Enhancer:
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         start, stop = rows or (0, self._source.n_rows)
         n_pixels = (stop - start) * self._source.n_cols
-        shape = self.shape(context, bytes_per_value, least_rows)
+        shape = self.shape(context, bytes_per_value, step)
         # An image of one block is cut for the threads as suits it best, since there is nothing to carry.
         carries = shape[0] < stop - start
 
@@ -199,11 +204,15 @@ class Enhancer:
         self._last = _Scaled(core, outer, padded, valid)
         return self._last
 
+    def _piece_rows(self, cols: int) -> int:
+        """Return how many rows of a window are read at a time: few of full rows, all of other windows."""
+        if cols < self._source.n_cols:
+            return self._source.n_rows
+        return max(_PIECE_VALUES // (cols * len(self._numbers)), 1)
+
     def _pieces(self, window: Window) -> Iterator[Window]:
         """Cut full rows into low pieces, between which a run can be cancelled; other windows stay whole."""
-        rows = max(window.n_rows, 1)
-        if window.n_cols == self._source.n_cols:
-            rows = max(_PIECE_VALUES // (window.n_cols * len(self._numbers)), 1)
+        rows = max(min(window.n_rows, self._piece_rows(window.n_cols)), 1)
         return (shifted(piece, window) for piece in tiles(*window.shape, rows, window.n_cols))
 
     def _read_scaled(self, window: Window, scaled: Float32Array, valid: BoolArray) -> None:

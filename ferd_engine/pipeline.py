@@ -34,8 +34,8 @@ _SCAN_PART = 0.1
 _SCORE_PART = 0.9
 # In a fusion the detectors on both cubes take more of the run than FEN.
 _TWO_CUBES_SCORE_PART = 0.4
-# Lower blocks would keep the threads of FEN waiting for each other.
-_LEAST_ROWS = 8
+# Heights of blocks for a GeoTIFF are multiples of the smallest tile that it allows.
+_TILE_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def store_enhanced(
     # Nothing is needed beside a block: the scratch cube stores its rows as they are.
     with (
         threads(),
-        closing(enhancer.run(context, bytes_per_value=0, least_rows=_LEAST_ROWS)) as blocks,
+        closing(enhancer.run(context, bytes_per_value=0)) as blocks,
         one_behind(store) as write,
     ):
         for window, values, valid in blocks:
@@ -203,10 +203,10 @@ def run_enhancement(
     enhancer, backend = open_enhancer(source, plan, options)
     # The writer makes two float32 copies of a block: one in the order of the bands, one with nodata for NaN.
     bytes_per_value = 8
-    sink = open_sink(plan, enhancer.shape(context, bytes_per_value)[0])
+    sink = open_sink(plan, enhancer.shape(context, bytes_per_value, _TILE_ROWS)[0])
     with (
         context.part(_SCAN_PART, 1.0),
-        closing(enhancer.run(context, bytes_per_value)) as blocks,
+        closing(enhancer.run(context, bytes_per_value, _TILE_ROWS)) as blocks,
         one_behind(sink.write) as write,
     ):
         for window, values, valid in blocks:

@@ -25,7 +25,7 @@ from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, 
 # Types that float32 holds exactly; the others are read as float64.
 _FLOAT32_TYPES = ("uint8", "int8", "uint16", "int16", "float16", "float32")
 # Rows per read where any rows of a tile can be read alone: fewer would not be worth a call.
-_DIRECT_ROWS = 32
+_DIRECT_ROWS = 16
 _ENVI_DATA_SUFFIXES = (".bsq", ".bil", ".bip", ".img", ".dat", ".raw")
 
 

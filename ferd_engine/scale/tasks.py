@@ -181,7 +181,7 @@ def _enhanced(job: Job, source: Source, rows: Rows, context: RunContext) -> Iter
     if job.scaling is None or job.mean is None:
         raise ValueError("This job was made without a model, so there is nothing to enhance with.")
     enhancer = Enhancer(source, job.numbers, job.scaling, job.mean, _kept.backend, model.architecture.halo_px)
-    with closing(enhancer.run(context, bytes_per_value=8, least_rows=8, rows=rows)) as blocks:
+    with closing(enhancer.run(context, bytes_per_value=8, rows=rows)) as blocks:
         for window, values, valid in blocks:
             if not valid.all():
                 values[~valid] = np.nan
