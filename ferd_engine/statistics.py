@@ -33,6 +33,9 @@ _MOST_TAKEN = 1.0
 # Sums and extrema are taken over lines of about so many values: a call for each pixel costs more than its additions.
 _LINE_VALUES = 1 << 11
 
+# So many pixels nearly always tell that the bands vary.
+_FEW_PIXELS = 8
+
 # What goes to an accelerator at once.
 _DEVICE_VALUES = 1 << 24
 
@@ -145,6 +148,9 @@ class Moments:
         add_gram(buffer[: count + 1], self._scatter)
 
     def _compare(self, values: NDArray[np.floating[Any]]) -> None:
+        if not self._extrema and (values[:_FEW_PIXELS] != values[0]).any(axis=0).all():
+            self._minimum[...], self._maximum[...] = -np.inf, np.inf
+            return
         np.minimum(self._minimum, reduced_columns(np.minimum, values), out=self._minimum)
         np.maximum(self._maximum, reduced_columns(np.maximum, values), out=self._maximum)
         if not self._extrema and self.varies().all():
