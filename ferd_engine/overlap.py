@@ -28,6 +28,20 @@ def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Gene
             yield waiting[0], waiting[1].result()
 
 
+def one_begun(begun: Iterable[tuple[Item, Callable[[], Result]]]) -> Iterator[tuple[Item, Result]]:
+    """Yield (item, result) in order, for items with what waits for their results.
+
+    The next item is taken, and with that begun, before an item is waited for, so that no thread is idle in between.
+    """
+    last: tuple[Item, Callable[[], Result]] | None = None
+    for item, wait in begun:
+        if last is not None:
+            yield last[0], last[1]()
+        last = item, wait
+    if last is not None:
+        yield last[0], last[1]()
+
+
 @contextmanager
 def one_behind(function: Callable[..., object]) -> Iterator[Callable[..., None]]:
     """Give a function that hands its arguments to `function` in a thread and returns at once.

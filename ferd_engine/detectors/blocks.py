@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from ..cube import BoolArray, Cube, Float32Array, FloatArray
+from ..overlap import one_begun
 from ..statistics import Float64Array
 from ..windows import Window, tiles
 
@@ -38,14 +39,7 @@ def score_each(
     returns what waits for their scores (n,). The next block is begun before a block is waited for, so that no thread is
     idle where blocks end.
     """
-    last: tuple[Window, Callable[[], Float32Array]] | None = None
-    for window, block in read:
-        begun = window, _begun(*block, begin)
-        if last is not None:
-            yield last[0], last[1]()
-        last = begun
-    if last is not None:
-        yield last[0], last[1]()
+    return one_begun((window, _begun(*block, begin)) for window, block in read)
 
 
 def _begun(

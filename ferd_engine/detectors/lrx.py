@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Callable, ClassVar, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..accelerator import Accelerator
 from ..context import RunContext
 from ..cube import BoolArray, Cube, CubeWithBackground, Float32Array, ScoreSink, background_of
 from ..errors import InputError, UsageError
+from ..overlap import one_begun
 from ..parallel import Threads, threads
 from ..progress import ProgressSpan
 from ..statistics import Float64Array, Moments
@@ -209,14 +211,18 @@ class _RingScene:
         tile = RingTile(window, coordinates, background, image, rings)
         # Beside narrow images every thread still has a part.
         n_parts = max(-(-core.n_cols // cut.n_cols), min(cut.n_jobs, core.n_cols))
-        for rows in tiles(core.n_rows, core.n_cols, cut.n_rows, core.n_cols):
-            part = shifted(rows, core)
+
+        def begin(part: Window) -> Callable[[], list[_Job]]:
             parts = [shifted(one, part) for one in tiles(*part.shape, cut.n_rows, -(-part.n_cols // n_parts))]
-            at_once = len(parts) if cut.n_jobs == pool.count else cut.n_jobs
-            jobs: list[_Job] = []
-            for start in range(0, len(parts), at_once):
-                some = parts[start : start + at_once]
-                jobs += pool.map(lambda one: self._part(tile, one, values, valid), some, check)
+            job = partial(self._part, tile, values=values, valid=valid)
+            if cut.n_jobs == pool.count:
+                return pool.begin(job, parts, check)
+            starts = range(0, len(parts), cut.n_jobs)
+            jobs = [done for start in starts for done in pool.map(job, parts[start : start + cut.n_jobs], check)]
+            return lambda: jobs
+
+        strips = (shifted(rows, core) for rows in tiles(core.n_rows, core.n_cols, cut.n_rows, core.n_cols))
+        for part, jobs in one_begun((strip, begin(strip)) for strip in strips):
             self.n_lonely += sum(job.n_lonely for job in jobs)
             self.n_deficient += sum(job.n_deficient for job in jobs)
             scores = np.concatenate([job.squared for job in jobs], axis=1).astype(np.float32)

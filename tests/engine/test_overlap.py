@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from ferd_engine.errors import RunError
-from ferd_engine.overlap import one_ahead, one_behind
+from ferd_engine.overlap import one_ahead, one_begun, one_behind
 from ferd_engine.raster.gdal_setup import gdal, gdal_exceptions
 
 
@@ -94,3 +95,21 @@ def test_gdal_raises_in_one_thread_while_another_leaves() -> None:
     thread.join()
     assert len(caught) == 1
     assert gdal.GetUseExceptions() == before
+
+
+def test_the_next_is_begun_before_one_is_waited_for() -> None:
+    events: list[str] = []
+
+    def begun() -> Iterator[tuple[int, Callable[[], int]]]:
+        for item in (1, 2, 3):
+            events.append(f"begin {item}")
+
+            def wait(item: int = item) -> int:
+                events.append(f"wait {item}")
+                return 10 * item
+
+            yield item, wait
+
+    assert list(one_begun(begun())) == [(1, 10), (2, 20), (3, 30)]
+    assert events == ["begin 1", "begin 2", "wait 1", "begin 3", "wait 2", "wait 3"]
+    assert list(one_begun([])) == []
