@@ -74,7 +74,8 @@ class RunReport:
             facts.append(f"Threshold: score {self.threshold:g}; {self.n_anomalies} pixels above it{objects}")
         peak = "unknown" if self.peak_memory_bytes is None else f"{self.peak_memory_bytes / 2**20:.0f} MiB"
         facts.append(f"Memory: budget {self.memory_budget_bytes / 2**20:.0f} MiB, process peak {peak}")
-        facts.append(f"Done in {self.seconds:.1f} s: {self.output}")
+        beside = [file for file in self.files if file != self.output]
+        facts.append(f"Done in {self.seconds:.1f} s: {', '.join([self.output, *beside])}")
         return facts
 
 
@@ -99,6 +100,9 @@ def output_metadata(
     metadata["FERD_VALID_PIXELS"] = str(plan.scan.n_valid)
     if plan.model is not None:
         metadata.update(FERD_MODEL=plan.model.name, FERD_MODEL_SHA256=plan.model.sha256)
+    if outcome.backend is not None:
+        # What ran, in place of what was asked for; not its threads, on which no value depends.
+        metadata["FERD_BACKEND"] = outcome.backend.partition(",")[0]
     if warnings:
         metadata["FERD_WARNINGS"] = " ".join(warnings)
     if plan.scan.scaling is not None:

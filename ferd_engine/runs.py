@@ -26,7 +26,7 @@ from .outputs import OutputFolder, commit_all
 from .pipeline import Outcome, run_detection, run_enhancement
 from .plan import Plan, detector_of
 from .progress import Progress, SilentProgress
-from .raster import ArraySource, Source, open_source
+from .raster import ArraySource, Source, open_mask, open_source
 from .raster.declared import SLACK_BYTES
 from .raster.gdal_setup import bounded_cache
 from .raster.masked_source import with_mask
@@ -248,7 +248,7 @@ def _closing(source: Source, settings: EnhanceOptions) -> Iterator[Source]:
     """Give the source behind the mask of the options, close both at the end, and say where memory ran out."""
     try:
         if settings.mask is not None:
-            source = with_mask(source, open_source(settings.mask, budget_bytes=settings.budget_bytes))
+            source = with_mask(source, open_mask(settings.mask, settings.budget_bytes))
         yield source
     except MemoryError as error:
         raise RunError(

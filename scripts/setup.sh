@@ -39,7 +39,8 @@ install_debian_packages() {
     rm -f "$log"
 }
 
-# The lock is for the Python and the system that CI has; elsewhere pip chooses within pyproject.toml's bounds.
+# The lock is for the Python and the system that CI has; elsewhere pip chooses within pyproject.toml's bounds, and leaves
+# the system's NumPy in its place, which GDAL's and QGIS's bindings are compiled against.
 has_lock() {
     [[ "$("$system_python" -c 'import platform, sys; print(*sys.version_info[:2], sys.platform, platform.machine())')" == \
         "3 11 linux x86_64" ]]
@@ -55,11 +56,13 @@ install_locked() {
     .venv/bin/pip install -qq --no-deps --no-build-isolation -e .
 }
 
+numpy_version() { "$system_python" -c 'import numpy; print(numpy.__version__)'; }
+
 install_unlocked() {
     install_torch
     local extras=scale,dev,docs
     .venv/bin/python -c 'import torch' 2>/dev/null && extras=torch,scale,dev,docs
-    .venv/bin/pip install -qq -c scripts/constraints.txt -e ".[$extras]"
+    .venv/bin/pip install -qq -e ".[$extras]" "numpy==$(numpy_version)"
 }
 
 # PyPI's torch for Linux brings gigabytes of CUDA. The version with the local label "+cpu" can only be a CPU build, so this
@@ -68,9 +71,8 @@ install_torch() {
     if .venv/bin/python -c 'import torch' 2>/dev/null; then
         return 0
     fi
-    local pip=(.venv/bin/pip install -qq --only-binary torch -c scripts/constraints.txt)
-    "${pip[@]}" "torch==${torch_version}+cpu" 2>/dev/null ||
-        "${pip[@]}" "torch==${torch_version}+cpu" --extra-index-url https://download.pytorch.org/whl/cpu ||
+    local pip=(.venv/bin/pip install -qq --only-binary torch "torch==${torch_version}+cpu" "numpy==$(numpy_version)")
+    "${pip[@]}" 2>/dev/null || "${pip[@]}" --extra-index-url https://download.pytorch.org/whl/cpu ||
         { say "PyTorch for the CPU could not be installed; FERD runs on NumPy without it, but the tests need it."; return 0; }
     .venv/bin/python -c 'import torch; raise SystemExit(torch.version.cuda is not None)' ||
         say "warning: this PyTorch is a CUDA build, which was not asked for."
@@ -83,7 +85,7 @@ else
     system_python=$(command -v python3)
 fi
 
-wanted=$({ cat pyproject.toml scripts/constraints.txt "$lock" "$torch_lock" scripts/setup.sh; pwd; "$system_python" -VV; } | sha256sum | cut -d' ' -f1)
+wanted=$({ cat pyproject.toml "$lock" "$torch_lock" scripts/setup.sh; pwd; "$system_python" -VV; } | sha256sum | cut -d' ' -f1)
 if [[ -f $stamp && "$(cat "$stamp")" == "$wanted" ]]; then
     exit 0
 fi

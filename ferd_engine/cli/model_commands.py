@@ -12,6 +12,7 @@ from ..detectors.registry import DetectorInfo
 from ..errors import EXIT_DONE, EXIT_USAGE, FerdError
 from ..fen.bundle import Model, verify_model
 from ..fen.store import find_model, list_models
+from .facts import flat, print_facts
 
 
 def run_models(arguments: argparse.Namespace) -> int:
@@ -51,8 +52,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(facts))
         return EXIT_DONE
-    for key, value in facts.items():
-        print(f"{key:<18} {value if isinstance(value, (str, int)) else json.dumps(value)}")
+    print_facts(((name.replace("_", " "), text) for name, text in flat(facts)), 23)
     return EXIT_DONE
 
 
@@ -141,15 +141,13 @@ def run_detectors(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps({"detectors": [_detector_facts(info) for info in DETECTORS.values()]}))
         else:
-            for info in DETECTORS.values():
-                print(f"{info.name:<10} {info.title}: {info.when}")
+            print_facts(((info.name, f"{info.title}: {info.when}") for info in DETECTORS.values()), 10)
         return EXIT_DONE
     facts = _detector_facts(detector_info(arguments.name))
     if arguments.json:
         print(json.dumps(facts))
     else:
-        for key, value in facts.items():
-            print(f"{key:<10} {', '.join(value) if isinstance(value, list) else value}")
+        print_facts(flat(facts), 10)
     return EXIT_DONE
 
 

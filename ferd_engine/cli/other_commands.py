@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from ..errors import EXIT_DONE
 from ..options import EnhanceOptions
+from .facts import flat, print_facts
 
 
 def run_info(arguments: argparse.Namespace) -> int:
@@ -25,10 +26,8 @@ def run_info(arguments: argparse.Namespace) -> int:
         print(json.dumps(facts))
         return EXIT_DONE
     # The list of every wavelength is for programs; people get its range.
-    for key, value in facts.items():
-        if key != "wavelengths_nm":
-            text = "none" if value in (None, "", []) else value
-            print(f"{key.replace('_', ' '):<22} {text}")
+    del facts["wavelengths_nm"]
+    print_facts(((name.replace("_", " "), text) for name, text in flat(facts)), 22)
     return EXIT_DONE
 
 
@@ -48,8 +47,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(evaluation.to_json())
         return EXIT_DONE
-    for name, text in evaluation.lines():
-        print(f"{name:<22} {text}")
+    print_facts(evaluation.lines(), 22)
     return EXIT_DONE
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 
-from ..errors import UsageError
-from .address import gdal_name
+from ..errors import InputError, UsageError
+from .address import gdal_name, is_plain_path
 from .array_source import ArraySource, Mat73Source, open_array_file
 from .gdal_source import GdalSource
 from .masked_source import with_mask
-from .source import Block, Georeference, PlainSource, Source
+from .source import Block, Georeference, PlainSource, Source, path_exists
 
 __all__ = [
     "ArraySource",
@@ -19,6 +19,7 @@ __all__ = [
     "Mat73Source",
     "PlainSource",
     "Source",
+    "open_mask",
     "open_masked",
     "open_source",
 ]
@@ -41,11 +42,20 @@ def open_source(path: str, variable: str | None = None, budget_bytes: int | None
     return source
 
 
+def open_mask(path: str, budget_bytes: int | None = None) -> Source:
+    """Open a raster for `with_mask`; see `open_source`."""
+    if is_plain_path(path) and not path_exists(path):
+        raise InputError(
+            f"There is no file {path}: check the path. --mask reads a mask; --mask-out writes one of the anomalies."
+        )
+    return open_source(path, budget_bytes=budget_bytes)
+
+
 def open_masked(path: str, variable: str | None, mask: str | None) -> Source:
     """Open a raster, behind the mask raster where there is one; neither stays open where they do not go together."""
     with ExitStack() as opened:
         source = opened.enter_context(closing(open_source(path, variable)))
         if mask is not None:
-            source = with_mask(source, open_source(mask))
+            source = with_mask(source, open_mask(mask))
         opened.pop_all()
     return source
