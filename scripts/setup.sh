@@ -46,13 +46,24 @@ has_lock() {
         "3 11 linux x86_64" ]]
 }
 
+# Runs a pip command that installs PyTorch for the CPU: from PyTorch's own index, unless pip is configured to find it elsewhere.
+try_torch() {
+    local log
+    log=$(mktemp)
+    "$@" 2>"$log" || "$@" --extra-index-url https://download.pytorch.org/whl/cpu 2>"$log" || {
+        say "PyTorch for the CPU could not be installed; FERD runs on NumPy without it, but the tests need it."
+        say "pip's reason: $(sed -n 's/^ERROR: //p' "$log" | head -n 1)"
+        rm -f "$log"
+        return 1
+    }
+    rm -f "$log"
+}
+
 # Only files whose sha256 is in the lock are taken, and no package's own set-up code is run.
 install_locked() {
     local pip=(.venv/bin/pip install -qq --require-hashes --only-binary :all:)
     "${pip[@]}" -r "$lock"
-    "${pip[@]}" --no-deps -r "$torch_lock" 2>/dev/null ||
-        "${pip[@]}" --no-deps -r "$torch_lock" --extra-index-url https://download.pytorch.org/whl/cpu ||
-        say "PyTorch for the CPU could not be installed; FERD runs on NumPy without it, but the tests need it."
+    try_torch "${pip[@]}" --no-deps -r "$torch_lock" || true
     .venv/bin/pip install -qq --no-deps --no-build-isolation -e .
 }
 
@@ -66,14 +77,12 @@ install_unlocked() {
 }
 
 # PyPI's torch for Linux brings gigabytes of CUDA. The version with the local label "+cpu" can only be a CPU build, so this
-# never takes the other one; it lies on PyTorch's own index, unless pip is configured to find it elsewhere.
+# never takes the other one.
 install_torch() {
     if .venv/bin/python -c 'import torch' 2>/dev/null; then
         return 0
     fi
-    local pip=(.venv/bin/pip install -qq --only-binary torch "torch==${torch_version}+cpu" "numpy==$(numpy_version)")
-    "${pip[@]}" 2>/dev/null || "${pip[@]}" --extra-index-url https://download.pytorch.org/whl/cpu ||
-        { say "PyTorch for the CPU could not be installed; FERD runs on NumPy without it, but the tests need it."; return 0; }
+    try_torch .venv/bin/pip install -qq --only-binary torch "torch==${torch_version}+cpu" "numpy==$(numpy_version)" || return 0
     .venv/bin/python -c 'import torch; raise SystemExit(torch.version.cuda is not None)' ||
         say "warning: this PyTorch is a CUDA build, which was not asked for."
 }
