@@ -91,9 +91,11 @@ def test_a_killed_worker(tiff_scene: Sequence[Path], tmp_path: Path, counts: Cou
             if run.returncode == 0:
                 assert results(place.out) == whole
             else:
-                n_hit += 1
                 assert run.returncode == 1, said
-                assert results(place.out) == kept
+                # A worker that dies after the renaming, before it could say so, leaves the new result, whole.
+                found = results(place.out)
+                assert found in (kept, whole)
+                n_hit += found == kept
                 assert "the worker" in said or "ended" in said, said
             again = batch(place.scene.parent, place.out)
             said, _ = again.communicate(timeout=LIMIT_S)
