@@ -20,7 +20,7 @@ from .raster import Source
 _MOST_PIXELS = 1 << 16
 # Heights, where nothing else is asked for, and widths are multiples of the smallest tile that GeoTIFF allows, so that
 # no tile is written twice.
-_STEP = 16
+TILE_STEP = 16
 
 
 def block_shape(
@@ -29,7 +29,7 @@ def block_shape(
     free_bytes: int,
     bytes_of: Callable[[int, int], int],
     halo_px: int = 0,
-    step: int = _STEP,
+    step: int = TILE_STEP,
     most_read: int | None = None,
 ) -> tuple[int, int]:
     """Return rows and columns of the largest block of which all buffers stay within `free_bytes`.
@@ -51,12 +51,12 @@ def block_shape(
 
     rows, cols = step, source.n_cols
     if not fits(rows, cols):
-        rows = -(-_STEP // step) * step
-        while cols > _STEP and not fits(rows, cols):
+        rows = -(-TILE_STEP // step) * step
+        while cols > TILE_STEP and not fits(rows, cols):
             cols = _narrower(cols, source.block_cols)
     while (rows + step) * cols <= _MOST_PIXELS and rows < source.n_rows and fits(rows + step, cols):
         rows += step
-    if step == _STEP and rows > 64:
+    if step == TILE_STEP and rows > 64:
         # 64 divides the height where possible: the tile height of enhanced cubes.
         rows -= rows % 64
     return min(rows, source.n_rows), cols
@@ -64,5 +64,5 @@ def block_shape(
 
 def _narrower(cols: int, tile_cols: int) -> int:
     """Return about half the columns: whole tiles of the file while they last, then a multiple of 256, then of 16."""
-    step = next((step for step in (tile_cols, 256, _STEP) if step % _STEP == 0 and cols > 2 * step), _STEP)
-    return max((cols // 2) // step * step, _STEP)
+    step = next((step for step in (tile_cols, 256, TILE_STEP) if step % TILE_STEP == 0 and cols > 2 * step), TILE_STEP)
+    return max((cols // 2) // step * step, TILE_STEP)

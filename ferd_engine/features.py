@@ -17,7 +17,7 @@ from .blocking import block_shape
 from .context import RunContext
 from .cube import BoolArray, Float32Array
 from .fen.backend import Backend, Carry, Work
-from .fen.winograd import MOST_ROWS_OUT as GROUP_ROWS
+from .fen.workspace import GROUP_ROWS
 from .overlap import one_ahead
 from .progress import ProgressSpan
 from .raster import Source

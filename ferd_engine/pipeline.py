@@ -11,6 +11,7 @@ import numpy as np
 from .accelerator import open_accelerator
 from .background import BackgroundCube, background_moments
 from .bands import candidates
+from .blocking import TILE_STEP
 from .context import RunContext
 from .cube import Cube, Float32Array, MaskedCube, ScoreSink
 from .detectors import Detector, Scene, TwoCubeDetector, uses_extrema
@@ -34,8 +35,6 @@ _SCAN_PART = 0.1
 _SCORE_PART = 0.9
 # In a fusion the detectors on both cubes take more of the run than FEN.
 _TWO_CUBES_SCORE_PART = 0.4
-# Heights of blocks for a GeoTIFF are multiples of the smallest tile that it allows.
-_TILE_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -203,10 +202,10 @@ def run_enhancement(
     enhancer, backend = open_enhancer(source, plan, options)
     # The writer makes two float32 copies of a block: one in the order of the bands, one with nodata for NaN.
     bytes_per_value = 8
-    sink = open_sink(plan, enhancer.shape(context, bytes_per_value, _TILE_ROWS)[0])
+    sink = open_sink(plan, enhancer.shape(context, bytes_per_value, TILE_STEP)[0])
     with (
         context.part(_SCAN_PART, 1.0),
-        closing(enhancer.run(context, bytes_per_value, _TILE_ROWS)) as blocks,
+        closing(enhancer.run(context, bytes_per_value, TILE_STEP)) as blocks,
         one_behind(sink.write) as write,
     ):
         for window, values, valid in blocks:

@@ -148,13 +148,12 @@ class Moments:
         add_gram(buffer[: count + 1], self._scatter)
 
     def _compare(self, values: NDArray[np.floating[Any]]) -> None:
-        if not self._extrema and (values[:_FEW_PIXELS] != values[0]).any(axis=0).all():
-            self._minimum[...], self._maximum[...] = -np.inf, np.inf
-            return
-        np.minimum(self._minimum, reduced_columns(np.minimum, values), out=self._minimum)
-        np.maximum(self._maximum, reduced_columns(np.maximum, values), out=self._maximum)
-        if not self._extrema and self.varies().all():
-            self._minimum[...], self._maximum[...] = -np.inf, np.inf
+        if self._extrema or not (values[:_FEW_PIXELS] != values[0]).any(axis=0).all():
+            np.minimum(self._minimum, reduced_columns(np.minimum, values), out=self._minimum)
+            np.maximum(self._maximum, reduced_columns(np.maximum, values), out=self._maximum)
+            if self._extrema or not self.varies().all():
+                return
+        self._minimum[...], self._maximum[...] = -np.inf, np.inf
 
     def merge(self, other: Moments) -> None:
         """Add the pixels that `other` has seen; it stays as it is."""
