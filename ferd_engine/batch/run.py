@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ..errors import InputError, UsageError
+from ..errors import UsageError
 from ..options import DetectOptions, EnhanceOptions, build_options
 from ..plan import detector_of
 from ..progress import Progress, SilentProgress
 from ..raster.address import is_plain_path
-from ..raster.source import path_exists
+from ..raster.source import check_there
 from ..scale.start import check_packages
 from .background import with_background
 from .inputs import find_inputs
@@ -102,8 +102,8 @@ def _check(settings: EnhanceOptions) -> None:
     if settings.scheduler is not None:
         check_packages()
     for path in _other_inputs(settings):
-        if is_plain_path(path) and not path_exists(path):
-            raise InputError(f"There is no file {path}: check the path.")
+        if is_plain_path(path):
+            check_there(path, folders=True)
 
 
 def _other_inputs(settings: EnhanceOptions) -> list[str]:

@@ -6,11 +6,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtr
 
 from ..context import RunContext
 from ..errors import UsageError
 from ..statistics import Moments
+from .distribution import chi_squared_quantile
 from .image_passes import ImagePasses
 from .mahalanobis import Mahalanobis, tell_uncertain
 from .shrinkage import ledoit_wolf, oas
@@ -111,7 +112,7 @@ def _trimmed(image: ImagePasses, moments: Moments, left_out: float, context: Run
     rest = image.nearest(first, kept)
     # Bands that others determine add no degree of freedom.
     rank = max(first.rank, 1)
-    consistency = (1.0 - left_out) / chi2.cdf(chi2.ppf(1.0 - left_out, rank), rank + 2)
+    consistency = (1.0 - left_out) / chdtr(rank + 2, chi_squared_quantile(1.0 - left_out, rank))
     distance = Mahalanobis(rest.mean, float(consistency) * rest.covariance())
     tell_uncertain(distance, rest, context)
     return distance

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scipy.stats import chi2, f
+# Not scipy.stats: loading it would take as long as all else that a command loads.
+from scipy.special import fdtri, gammaincinv
 
 
 @dataclass(frozen=True)
@@ -42,5 +43,10 @@ class ScoreDistribution:
         """Return the score that a background pixel stays below with this probability."""
         p, n = self.n_dims, self.n_pixels
         if n is None:
-            return float(chi2.ppf(probability, p))
-        return float(f.ppf(probability, p, n - p) * p * (n - 1) * (n + 1) / (n * (n - p)))
+            return chi_squared_quantile(probability, p)
+        return float(fdtri(p, n - p, probability) * p * (n - 1) * (n + 1) / (n * (n - p)))
+
+
+def chi_squared_quantile(probability: float, degrees: int) -> float:
+    """Return the value that a chi-squared variable stays below with this probability."""
+    return float(2.0 * gammaincinv(degrees / 2.0, probability))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 
-from ..errors import InputError, UsageError
+from ..errors import UsageError
 from .address import gdal_name, is_plain_path
 from .array_source import ArraySource, Mat73Source, open_array_file
 from .gdal_source import GdalSource
 from .masked_source import with_mask
-from .source import Block, Georeference, PlainSource, Source, path_exists
+from .source import Block, Georeference, PlainSource, Source, check_there
 
 __all__ = [
     "ArraySource",
@@ -44,10 +44,8 @@ def open_source(path: str, variable: str | None = None, budget_bytes: int | None
 
 def open_mask(path: str, budget_bytes: int | None = None) -> Source:
     """Open a raster for `with_mask`; see `open_source`."""
-    if is_plain_path(path) and not path_exists(path):
-        raise InputError(
-            f"There is no file {path}: check the path. --mask reads a mask; --mask-out writes one of the anomalies."
-        )
+    if is_plain_path(path):
+        check_there(path, folders=True, hint=" --mask reads a mask; --mask-out writes one of the anomalies.")
     return open_source(path, budget_bytes=budget_bytes)
 
 

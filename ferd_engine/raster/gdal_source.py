@@ -20,7 +20,7 @@ from .raw_file import open_raw
 from .raw_rows import RawRows
 from .raw_tiff import open_raw_tiff
 from .row_cache import RowCache
-from .source import Block, FloatArray, Georeference, mark_invalid, path_exists, target
+from .source import Block, FloatArray, Georeference, check_there, mark_invalid, path_exists, target
 
 # Types that float32 holds exactly; the others are read as float64.
 _FLOAT32_TYPES = ("uint8", "int8", "uint16", "int16", "float16", "float32")
@@ -222,8 +222,8 @@ def _data_file(path: str) -> str:
 
 
 def _open(path: str) -> Any:
-    if is_plain_path(path) and not path_exists(path):
-        raise InputError(f"There is no file {path}: check the path.")
+    if is_plain_path(path):
+        check_there(path, folders=True)
     try:
         with direct_tiff_reads():
             dataset = gdal.OpenEx(path, gdal.OF_RASTER | gdal.OF_READONLY)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..bands import BandInfo
+from ..errors import InputError
 from ..windows import Window
 
 FloatArray = NDArray[np.floating[Any]]
@@ -89,6 +90,12 @@ def path_exists(path: str) -> bool:
         return Path(path).exists()
     except OSError:
         return False
+
+
+def check_there(path: str, *, folders: bool = False, hint: str = "") -> None:
+    """Raise `InputError`, with a hint behind it, where there is no file of this name, or folder if those are taken."""
+    if not path_exists(path) or not (folders or Path(path).is_file()):
+        raise InputError(f"There is no file {path}: check the path." + hint)
 
 
 def target(out: FloatArray | None, shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
