@@ -210,8 +210,8 @@ def _tally_rows(
             stop = min(start + shape[0], rows[1])
             if not progress.step((stop - start) * source.n_cols, "Reading"):
                 break
-            for row in source.stored_rows(start, stop, numbers):
-                tally.add_stored(row)
+            for pixels in source.stored_rows(start, stop, numbers):
+                tally.add_stored(pixels)
         return tally
     with closing(_read(source, numbers, rows, shape)) as read:
         for window, (values, complete) in read:

@@ -78,12 +78,12 @@ class Tally:
         """Whether `add_stored` can be used: an accelerator's sums want floats."""
         return self.moments is None or not self.moments.accelerated
 
-    def add_stored(self, row: NDArray[np.integer[Any]]) -> None:
-        """Take a row (bands, cols) of a `PlainSource`."""
-        self.extrema.add(row[self._n_bands :].T[None])
-        pixels = row[: self._n_bands].T
+    def add_stored(self, rows: NDArray[np.integer[Any]]) -> None:
+        """Take pixels (bands, n) of a `PlainSource`."""
+        self.extrema.add(rows[self._n_bands :].T[None])
+        pixels = rows[: self._n_bands].T
         if self._fills_others:
-            self.total += pixels.astype(np.float32 if row.dtype.itemsize < 4 else np.float64).sum(axis=0)
+            self.total += pixels.astype(np.float32 if rows.dtype.itemsize < 4 else np.float64).sum(axis=0)
         self._add_pixels(pixels)
 
     def _add_pixels(self, pixels: NDArray[Any]) -> None:

@@ -26,6 +26,8 @@ from .source import Block, FloatArray, Georeference, check_there, mark_invalid, 
 _FLOAT32_TYPES = ("uint8", "int8", "uint16", "int16", "float16", "float32")
 # Rows per read where any rows of a tile can be read alone: fewer would not be worth a call.
 _DIRECT_ROWS = 16
+# Pixels as they are stored are given by so many, or by one row: a narrow image has too little in each for the calls.
+_STORED_PX = 512
 _ENVI_DATA_SUFFIXES = (".bsq", ".bil", ".bip", ".img", ".dat", ".raw")
 
 
@@ -100,9 +102,11 @@ class GdalSource:
         return as_stored and not self._masked and self._buffer.dtype.kind in "iu"
 
     def stored_rows(self, start: int, stop: int, numbers: Sequence[int]) -> Iterator[NDArray[np.integer[Any]]]:
-        """Yield rows, as `PlainSource` says."""
-        for _, stored in self._rows.read(start, stop, numbers):
-            yield stored
+        """Yield pixels, as `PlainSource` says."""
+        n_rows = max(_STORED_PX // self.n_cols, 1)
+        for rows in self._rows.read_pieces(start, stop, numbers):
+            for first in range(0, rows.stored.shape[1], n_rows):
+                yield rows.stored[:, first : first + n_rows].reshape(len(numbers), -1)
 
     def check_block(self, budget_bytes: int) -> None:
         """Raise `InputError` where the file stores more pixels in one piece than the memory budget can take."""

@@ -39,6 +39,12 @@ class RowCache:
 
     def read(self, row_start: int, row_stop: int, numbers: Sequence[int]) -> Iterator[tuple[int, NDArray[Any]]]:
         """Yield (row, stored values (bands, cols)) for each row of [row_start, row_stop)."""
+        for rows in self.read_pieces(row_start, row_stop, numbers):
+            for index in range(rows.stored.shape[1]):
+                yield rows.start + index, rows.stored[:, index]
+
+    def read_pieces(self, row_start: int, row_stop: int, numbers: Sequence[int]) -> Iterator[Rows]:
+        """Yield the rows [row_start, row_stop) in the pieces in which they are held."""
         # A window that lies beyond what is held is no continuation: the rows in between are nobody's.
         continues = bool(self._held) and self._held[0].start <= row_start <= self._held[-1].stop
         if self._numbers != tuple(numbers) or not continues:
@@ -53,8 +59,9 @@ class RowCache:
             stop = min(next_row + units * self._unit_rows, self._n_rows)
             self._held.append(Rows(next_row, self._load(next_row, stop, numbers)))
         for rows in self._held:
-            for row in range(max(rows.start, row_start), min(rows.stop, row_stop)):
-                yield row, rows.stored[:, row - rows.start]
+            start, stop = max(rows.start, row_start), min(rows.stop, row_stop)
+            if start < stop:
+                yield Rows(start, rows.stored[:, start - rows.start : stop - rows.start])
 
     def most_rows(self, window_rows: int) -> int:
         """Return the most rows that are held while windows of this height, halo included, go down the image."""

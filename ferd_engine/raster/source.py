@@ -78,9 +78,9 @@ class PlainSource(Source, Protocol):
         """Say whether the bands hold integers of one type that are valid and in the raster's units as they are."""
 
     def stored_rows(self, start: int, stop: int, numbers: Sequence[int]) -> Iterator[NDArray[np.integer[Any]]]:
-        """Yield each row of [start, stop), (bands, cols), whose values mean nothing after the next read.
+        """Yield the pixels (bands, n) of the rows [start, stop), some whole rows at a time.
 
-        Only where the bands are plain; errors are those of `read`.
+        Their values mean nothing after the next read. Only where the bands are plain; errors are those of `read`.
         """
 
 

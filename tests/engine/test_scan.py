@@ -161,6 +161,17 @@ def test_rows_as_they_are_stored_give_what_their_values_give(
     np.testing.assert_array_equal(found.moments.maximum, values[:, :, np.array(wanted.numbers) - 1].max(axis=(0, 1)))
 
 
+@pytest.mark.parametrize("kind", ["bil", "bsq", "bip"])
+def test_pixels_of_a_narrow_image_come_many_rows_at_a_time(kind: str, tmp_path: Path) -> None:
+    array = cube(1100, 2, 3, "int16")
+    source = open_source(str(write_envi(tmp_path / f"narrow.{kind}", array, kind)))
+    assert isinstance(source, PlainSource)
+    pieces = [pixels.copy() for pixels in source.stored_rows(70, 1090, (3, 1))]
+    source.close()
+    assert len(pieces) <= 5
+    np.testing.assert_array_equal(np.hstack(pieces), array[70:1090, :, [2, 0]].reshape(-1, 2).T)
+
+
 def probe_only(read: Any) -> Any:
     """Return a reader of windows that refuses whole rows."""
 
