@@ -1,7 +1,8 @@
-"""No test reaches another machine."""
+"""No test reaches another machine, nor the environment that the tests were started from."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,17 @@ from tests import no_network
 # Before any library has started a thread, which would stay in the old network.
 _OWN_NETWORK = no_network.enter_own_network()
 no_network.block_sockets()
+
+
+def _leave_environment() -> None:
+    """Forget an activated environment: a QGIS that finds it takes it, with its PyTorch, for a Python of its own."""
+    activated = os.environ.pop("VIRTUAL_ENV", None)
+    if activated is not None:
+        kept = [folder for folder in os.environ["PATH"].split(os.pathsep) if not folder.startswith(activated + os.sep)]
+        os.environ["PATH"] = os.pathsep.join(kept)
+
+
+_leave_environment()
 
 
 def pytest_report_header() -> str:
