@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .errors import InputError
 from .raster import Source, open_source
 from .raster.array_source import is_mat73, load_mat, load_npy
-from .raster.source import check_there
+from .raster.source import check_file
 from .windows import Window, tiles
 
 FloatArray = NDArray[np.floating[Any]]
@@ -108,7 +108,7 @@ def _read(plane: Source | FloatArray, window: Window) -> FloatArray:
 
 
 def _load_mat_plane(path: str, variable: str | None) -> NDArray[Any]:
-    check_there(path)
+    check_file(path)
     if is_mat73(path):
         raise InputError(
             f"The file {path} is of MATLAB 7.3, read for cubes only: save the truth with -v7 or as GeoTIFF."

@@ -15,7 +15,7 @@ from ferd_engine.bands import BandInfo, candidates, pick_bands
 from ferd_engine.errors import FerdError, InputError
 from ferd_engine.raster import open_source
 from ferd_engine.raster.array_source import load_mat
-from ferd_engine.raster.source import check_there
+from ferd_engine.raster.source import check_file
 from ferd_engine.windows import whole
 
 from . import had100, synthetic
@@ -115,7 +115,7 @@ def _scene_of_file(path: Path, config: SceneConfig, truth: NDArray[np.bool_] | N
 
 
 def _unfolded(path: Path, config: SceneConfig) -> Float32Array:
-    check_there(str(path))
+    check_file(str(path))
     array = load_mat(str(path), config.variable or None, n_dims=2)
     if array.ndim != 2 or array.shape[1] != config.rows * config.cols:
         raise InputError(

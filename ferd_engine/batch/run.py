@@ -15,8 +15,7 @@ from ..errors import UsageError
 from ..options import DetectOptions, EnhanceOptions, build_options
 from ..plan import detector_of
 from ..progress import Progress, SilentProgress
-from ..raster.address import is_plain_path
-from ..raster.source import check_there
+from ..raster.source import check_raster
 from ..scale.start import check_packages
 from .background import with_background
 from .inputs import find_inputs
@@ -102,8 +101,7 @@ def _check(settings: EnhanceOptions) -> None:
     if settings.scheduler is not None:
         check_packages()
     for path in _other_inputs(settings):
-        if is_plain_path(path):
-            check_there(path, folders=True)
+        check_raster(path)
 
 
 def _other_inputs(settings: EnhanceOptions) -> list[str]:

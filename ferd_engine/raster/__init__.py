@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 
 from ..errors import UsageError
-from .address import gdal_name, is_plain_path
+from .address import gdal_name
 from .array_source import ArraySource, Mat73Source, open_array_file
 from .gdal_source import GdalSource
 from .masked_source import with_mask
-from .source import Block, Georeference, PlainSource, Source, check_there
+from .source import Block, Georeference, PlainSource, Source, check_raster
 
 __all__ = [
     "ArraySource",
@@ -44,8 +44,7 @@ def open_source(path: str, variable: str | None = None, budget_bytes: int | None
 
 def open_mask(path: str, budget_bytes: int | None = None) -> Source:
     """Open a raster for `with_mask`; see `open_source`."""
-    if is_plain_path(path):
-        check_there(path, folders=True, hint=" --mask reads a mask; --mask-out writes one of the anomalies.")
+    check_raster(path, " --mask reads a mask; --mask-out writes one of the anomalies.")
     return open_source(path, budget_bytes=budget_bytes)
 
 

@@ -16,7 +16,7 @@ from ..windows import Window
 from .declared import SLACK_BYTES, check_values
 from .gdal_setup import gdal, gdal_exceptions, gdal_reason, type_name
 from .mat_types import check_types
-from .source import Block, FloatArray, Georeference, check_there, mark_invalid, target
+from .source import Block, FloatArray, Georeference, check_file, mark_invalid, target
 
 _EXACT_IN_FLOAT32 = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
 _HDF5_MARK = b"MATLAB 7.3"
@@ -152,7 +152,7 @@ class Mat73Source:
 
 def open_array_file(path: str, variable: str | None, budget_bytes: int | None = None) -> ArraySource | Mat73Source:
     """Open a .npy or .mat cube; MATLAB files before v7.3 are held in memory as a whole, as their format demands."""
-    check_there(path)
+    check_file(path)
     if path.lower().endswith(".npy"):
         return ArraySource(load_npy(path), path)
     if is_mat73(path):

@@ -12,7 +12,6 @@ from numpy.typing import DTypeLike, NDArray
 from ..bands import BandInfo
 from ..errors import DamagedInputError, InputError
 from ..windows import Window
-from .address import is_plain_path
 from .band_metadata import read_band_infos
 from .declared import SLACK_BYTES, check_declared
 from .gdal_setup import direct_tiff_reads, gdal, gdal_exceptions, gdal_reason, reads_tiff_directly
@@ -20,7 +19,7 @@ from .raw_file import open_raw
 from .raw_rows import RawRows
 from .raw_tiff import open_raw_tiff
 from .row_cache import RowCache
-from .source import Block, FloatArray, Georeference, check_there, mark_invalid, path_exists, target
+from .source import Block, FloatArray, Georeference, check_raster, mark_invalid, path_exists, target
 
 # Types that float32 holds exactly; the others are read as float64.
 _FLOAT32_TYPES = ("uint8", "int8", "uint16", "int16", "float16", "float32")
@@ -226,8 +225,7 @@ def _data_file(path: str) -> str:
 
 
 def _open(path: str) -> Any:
-    if is_plain_path(path):
-        check_there(path, folders=True)
+    check_raster(path)
     try:
         with direct_tiff_reads():
             dataset = gdal.OpenEx(path, gdal.OF_RASTER | gdal.OF_READONLY)

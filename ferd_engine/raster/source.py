@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from ..bands import BandInfo
 from ..errors import InputError
 from ..windows import Window
+from .address import is_plain_path
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -92,10 +93,23 @@ def path_exists(path: str) -> bool:
         return False
 
 
-def check_there(path: str, *, folders: bool = False, hint: str = "") -> None:
-    """Raise `InputError`, with a hint behind it, where there is no file of this name, or folder if those are taken."""
-    if not path_exists(path) or not (folders or Path(path).is_file()):
-        raise InputError(f"There is no file {path}: check the path." + hint)
+def check_file(path: str) -> None:
+    """Raise `InputError` where there is no file of this name."""
+    if not path_exists(path) or not Path(path).is_file():
+        raise _missing(path)
+
+
+def check_raster(path: str, hint: str = "") -> None:
+    """Raise `InputError`, with the hint behind it, where a path of the file system leads to neither file nor folder.
+
+    Whether there is anything at an address, or behind a name of GDAL's, is found out when it is opened.
+    """
+    if is_plain_path(path) and not path_exists(path):
+        raise _missing(path, hint)
+
+
+def _missing(path: str, hint: str = "") -> InputError:
+    return InputError(f"There is no file {path}: check the path.{hint}")
 
 
 def target(out: FloatArray | None, shape: tuple[int, ...], dtype: DTypeLike) -> FloatArray:
