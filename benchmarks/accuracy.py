@@ -37,6 +37,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "qlrx": {"detector": "qlrx"},
     "utd": {"detector": "utd"},
     "rxd-utd": {"detector": "rxd-utd"},
+    "aed": {"detector": "aed"},
 }
 
 

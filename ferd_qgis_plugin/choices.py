@@ -10,7 +10,7 @@ from .engine import engine
 
 _options = engine("options")
 
-DETECTORS = ("grx", "slrx", "lrx", "crd", "fusion", "qlrx", "utd", "rxd-utd")
+DETECTORS = ("grx", "slrx", "lrx", "crd", "fusion", "qlrx", "utd", "rxd-utd", "aed")
 BAND_SELECTIONS: tuple[str, ...] = _options.BAND_SELECTIONS
 BACKENDS: tuple[str, ...] = _options.BACKENDS
 DEVICES: tuple[str, ...] = _options.DEVICES

@@ -42,13 +42,18 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--covariance",
         metavar="KIND",
-        help="empirical, ledoit-wolf, oas, pca:K (K components) or trimmed:P (grx, without P per cent of the pixels)",
+        help="empirical, ledoit-wolf, oas, pca:K (K components; aed: 3) or trimmed:P (grx, without P per cent of the "
+        "pixels)",
     )
     parser.add_argument(
         "--mean", metavar="KIND", help="grx: global, or local for the mean of a window (default: global)"
     )
     parser.add_argument(
-        "--inner", type=int, metavar="N", help="lrx, qlrx, crd, fusion: odd side of the inner window (default: 11)"
+        "--inner",
+        type=int,
+        metavar="N",
+        help="lrx, qlrx, crd, fusion: odd side of the inner window (default: 11); aed: objects have fewer pixels than its "
+        "square (5)",
     )
     parser.add_argument(
         "--outer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import crd, fusion, grx, lrx, qlrx, slrx, utd
+from . import aed, crd, fusion, grx, lrx, qlrx, slrx, utd
 from .registry import (
     DETECTORS,
     Detector,
@@ -19,7 +19,7 @@ from .registry import (
     uses_extrema,
 )
 
-for _info in (grx.INFO, slrx.INFO, lrx.INFO, crd.INFO, fusion.INFO, qlrx.INFO, utd.INFO, utd.RXD_UTD_INFO):
+for _info in (grx.INFO, slrx.INFO, lrx.INFO, crd.INFO, fusion.INFO, qlrx.INFO, utd.INFO, utd.RXD_UTD_INFO, aed.INFO):
     register(_info)
 
 __all__ = [

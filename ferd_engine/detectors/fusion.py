@@ -82,9 +82,9 @@ class Fusion:
         info = detector_info(name)
         if info.factory is Fusion:
             raise UsageError("A fusion cannot be a component of a fusion: name the detectors themselves.")
-        is_local = "inner" in info.options
-        windows = {"inner": self.inner, "outer": self.outer} if is_local else {}
-        return Component(cube, info.make(covariance=covariance or None, **windows), _LOCAL_WEIGHT if is_local else 1.0)
+        has_ring = {"inner", "outer"} <= set(info.options)
+        windows = {"inner": self.inner, "outer": self.outer} if has_ring else {}
+        return Component(cube, info.make(covariance=covariance or None, **windows), _LOCAL_WEIGHT if has_ring else 1.0)
 
     @property
     def takes_background(self) -> bool:

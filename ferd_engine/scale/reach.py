@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..detectors import Detector
+from ..detectors.aed import Aed
 from ..detectors.crd import Crd
 from ..detectors.grx import Grx
 from ..detectors.local_mean import OUTER_PX
@@ -24,6 +25,8 @@ def halo_of(detector: Detector, n_bands: int) -> int:
         return 0 if detector.mean == "global" else (detector.outer or OUTER_PX) // 2
     if isinstance(detector, Utd):
         return 0
+    if isinstance(detector, Aed):
+        return detector.halo
     if isinstance(detector, (Lrx, Crd, Qlrx)):
         if detector.outer is not None:
             return detector.outer // 2

@@ -47,8 +47,8 @@ def model_texts() -> dict[str, str]:
         "DETECTOR": translate(
             "FERD",
             "grx: one background for the whole scene. slrx: blocks, their neighbours and the scene. lrx, crd, qlrx: "
-            "the ring around each pixel. utd, rxd-utd: ENVI's, weak. fusion takes the raw bands too: see RX Anomaly "
-            "Detection.",
+            "the ring around each pixel. aed: small bright or dark objects. utd, rxd-utd: ENVI's, weak. fusion takes "
+            "the raw bands too: see RX Anomaly Detection.",
         ),
         "PRESET": translate(
             "FERD",

@@ -54,6 +54,13 @@ def rx_help() -> AlgorithmHelp:
             ),
             translate(
                 "FERD",
+                "<b>aed</b>, attribute and edge-preserving filters: the sum over the leading principal components f, in "
+                "standard deviations, of (f − opening) + (closing − f) by area, averaged within the edges of the "
+                "components. For small bright or dark objects on the raw bands (Enhance off), in little time; blind "
+                "to what is larger than its size limit or stands out in other components.",
+            ),
+            translate(
+                "FERD",
                 "<b>fusion</b>: the sum of the logarithms of several detectors' scores, on the raw and on the enhanced "
                 "bands. The most reliable where no single detector is known to suit the scene; the slowest. It is what "
                 "the preset best takes.",
@@ -63,8 +70,8 @@ def rx_help() -> AlgorithmHelp:
                 "Cost, in floating-point operations per pixel of B bands: grx and rxd-utd 2 B<sup>2</sup>, utd "
                 "B<sup>2</sup>, qlrx 3 B<sup>2</sup> + 30 B; slrx with blocks of m pixels 27 m B + 245 m<sup>2</sup> "
                 "while 8 m ≤ B, else 5 B<sup>2</sup> + B<sup>3</sup> / m; lrx B<sup>3</sup> / 3 and some 10 to 20 "
-                "B<sup>2</sup>; crd 16 outer<sup>2</sup> B + n<sup>3</sup> / 3 for n pixels in the ring; fusion that "
-                "of its components. FEN takes 500,000 to 700,000.",
+                "B<sup>2</sup>; crd 16 outer<sup>2</sup> B + n<sup>3</sup> / 3 for n pixels in the ring; aed "
+                "B<sup>2</sup> and some microseconds; fusion that of its components. FEN takes 500,000 to 700,000.",
             ),
             translate(
                 "FERD",
@@ -88,6 +95,9 @@ def rx_help() -> AlgorithmHelp:
             "Caefer, C. E., Silverman, J., Orthal, O., Antonelli, D., Sharoni, Y., Rotman, S. R.: Improved covariance "
             "matrices for point target detection in hyperspectral data. Optical Engineering 47 (2008), 076402. "
             '<a href="https://doi.org/10.1117/1.2965814">doi:10.1117/1.2965814</a> (qlrx)',
+            "Kang, X., Zhang, X., Li, S., Li, K., Li, J., Benediktsson, J. A.: Hyperspectral anomaly detection with "
+            "attribute and edge-preserving filters. IEEE Transactions on Geoscience and Remote Sensing 55 (2017), "
+            '5600-5611. <a href="https://doi.org/10.1109/TGRS.2017.2710145">doi:10.1109/TGRS.2017.2710145</a> (aed)',
             "Chang, C.-I, Chiang, S.-S.: Anomaly detection and classification for hyperspectral imagery. IEEE "
             "Transactions on Geoscience and Remote Sensing 40 (2002), 1314-1325. "
             '<a href="https://doi.org/10.1109/TGRS.2002.800280">doi:10.1109/TGRS.2002.800280</a> (utd)',
@@ -110,8 +120,9 @@ def rx_help() -> AlgorithmHelp:
                 "FERD",
                 "The detector: grx (one background for the whole scene), slrx (blocks, their neighbours and the "
                 "scene), lrx (the ring around each pixel; slower), crd (what the ring cannot represent; slower), "
-                "qlrx (the ring's variances in the scene's directions; fast) or fusion (the sum of the log scores "
-                "of several detectors, on raw and enhanced bands). utd and rxd-utd: ENVI's, weak.",
+                "qlrx (the ring's variances in the scene's directions; fast), aed (small bright or dark objects; fast) "
+                "or fusion (the sum of the log scores of several detectors, on raw and enhanced bands). utd and "
+                "rxd-utd: ENVI's, weak.",
             ),
             "PRESET": translate(
                 "FERD",
@@ -141,7 +152,8 @@ def rx_help() -> AlgorithmHelp:
                 "FERD",
                 "How the covariance is estimated. grx: empirical (default), ledoit-wolf, oas, pca:K (K components) or "
                 "trimmed:P (without the P per cent farthest pixels). lrx: ledoit-wolf (default), oas, empirical or "
-                "pca:K. Empty: the detector's default; the other detectors have none.",
+                "pca:K. aed: pca:K alone, by default pca:3. Empty: the detector's default; the other detectors have "
+                "none.",
             ),
             "COMPONENTS": translate(
                 "FERD",
@@ -155,8 +167,8 @@ def rx_help() -> AlgorithmHelp:
             ),
             "INNER": translate(
                 "FERD",
-                "Only for lrx, crd and qlrx: side of the inner window, which must hold the objects sought and takes no "
-                "part in the background. Odd; empty: 11.",
+                "For lrx, crd and qlrx: side of the inner window, which must hold the objects sought and takes no "
+                "part in the background; odd; empty: 11. For aed: objects have fewer pixels than its square; empty: 5.",
             ),
             "OUTER": translate(
                 "FERD",

@@ -388,8 +388,8 @@
       <translation>Das FEN-Modell: auto, ein Name oder ein Ordner.</translation>
     </message>
     <message>
-      <source>grx: one background for the whole scene. slrx: blocks, their neighbours and the scene. lrx, crd, qlrx: the ring around each pixel. utd, rxd-utd: ENVI's, weak. fusion takes the raw bands too: see RX Anomaly Detection.</source>
-      <translation>grx: ein Hintergrund für die ganze Szene. slrx: Blöcke, ihre Nachbarn und die Szene. lrx, crd, qlrx: der Ring um jedes Pixel. utd, rxd-utd: die von ENVI, schwach. fusion braucht auch die unveränderten Kanäle: siehe RX-Anomalieerkennung.</translation>
+      <source>grx: one background for the whole scene. slrx: blocks, their neighbours and the scene. lrx, crd, qlrx: the ring around each pixel. aed: small bright or dark objects. utd, rxd-utd: ENVI's, weak. fusion takes the raw bands too: see RX Anomaly Detection.</source>
+      <translation>grx: ein Hintergrund für die ganze Szene. slrx: Blöcke, ihre Nachbarn und die Szene. lrx, crd, qlrx: der Ring um jedes Pixel. aed: kleine helle oder dunkle Objekte. utd, rxd-utd: die von ENVI, schwach. fusion braucht auch die unveränderten Kanäle: siehe RX-Anomalieerkennung.</translation>
     </message>
     <message>
       <source>A setting that is fixed for all scenes: fast (global RX) or balanced (global RX without the farthest pixels). Not set: the detector above. best takes the raw bands too: see RX Anomaly Detection.</source>
@@ -440,12 +440,16 @@
       <translation>&lt;b&gt;qlrx&lt;/b&gt;, quasi-lokales RX: die Summe von (e&lt;sup&gt;T&lt;/sup&gt;(x − μ))&lt;sup&gt;2&lt;/sup&gt; / v über die Hauptrichtungen e der ganzen Szene, mit Mittel μ und Varianz v des Rings entlang ihnen; viel schneller als lrx. &lt;b&gt;utd&lt;/b&gt;, (1 − μ)&lt;sup&gt;T&lt;/sup&gt; Σ&lt;sup&gt;−1&lt;/sup&gt; (x − μ), und &lt;b&gt;rxd-utd&lt;/b&gt;, grx weniger utd, sind Verwandte von RX in ENVI mit einem Spektrum aus Einsen, schwach, zum Vergleich.</translation>
     </message>
     <message>
+      <source>&lt;b&gt;aed&lt;/b&gt;, attribute and edge-preserving filters: the sum over the leading principal components f, in standard deviations, of (f − opening) + (closing − f) by area, averaged within the edges of the components. For small bright or dark objects on the raw bands (Enhance off), in little time; blind to what is larger than its size limit or stands out in other components.</source>
+      <translation>&lt;b&gt;aed&lt;/b&gt;, Attribut- und kantenerhaltende Filter: die Summe über die ersten Hauptkomponenten f, in Standardabweichungen, von (f − Öffnung) + (Schließung − f) nach Fläche, gemittelt innerhalb der Kanten der Komponenten. Für kleine helle oder dunkle Objekte auf den unveränderten Kanälen (Verstärken aus), in kurzer Zeit; blind für das, was größer als seine Grenze ist oder in anderen Komponenten auffällt.</translation>
+    </message>
+    <message>
       <source>&lt;b&gt;fusion&lt;/b&gt;: the sum of the logarithms of several detectors' scores, on the raw and on the enhanced bands. The most reliable where no single detector is known to suit the scene; the slowest. It is what the preset best takes.</source>
       <translation>&lt;b&gt;fusion&lt;/b&gt;: die Summe der Logarithmen der Werte mehrerer Detektoren, auf den unveränderten und den verstärkten Kanälen. Am verlässlichsten, wo von keinem einzelnen Detektor bekannt ist, dass er zur Szene passt; am langsamsten. Die Voreinstellung best nimmt sie.</translation>
     </message>
     <message>
-      <source>Cost, in floating-point operations per pixel of B bands: grx and rxd-utd 2 B&lt;sup&gt;2&lt;/sup&gt;, utd B&lt;sup&gt;2&lt;/sup&gt;, qlrx 3 B&lt;sup&gt;2&lt;/sup&gt; + 30 B; slrx with blocks of m pixels 27 m B + 245 m&lt;sup&gt;2&lt;/sup&gt; while 8 m ≤ B, else 5 B&lt;sup&gt;2&lt;/sup&gt; + B&lt;sup&gt;3&lt;/sup&gt; / m; lrx B&lt;sup&gt;3&lt;/sup&gt; / 3 and some 10 to 20 B&lt;sup&gt;2&lt;/sup&gt;; crd 16 outer&lt;sup&gt;2&lt;/sup&gt; B + n&lt;sup&gt;3&lt;/sup&gt; / 3 for n pixels in the ring; fusion that of its components. FEN takes 500,000 to 700,000.</source>
-      <translation>Aufwand, in Gleitkommaoperationen je Pixel bei B Kanälen: grx und rxd-utd 2 B&lt;sup&gt;2&lt;/sup&gt;, utd B&lt;sup&gt;2&lt;/sup&gt;, qlrx 3 B&lt;sup&gt;2&lt;/sup&gt; + 30 B; slrx mit Blöcken aus m Pixeln 27 m B + 245 m&lt;sup&gt;2&lt;/sup&gt;, solange 8 m ≤ B, sonst 5 B&lt;sup&gt;2&lt;/sup&gt; + B&lt;sup&gt;3&lt;/sup&gt; / m; lrx B&lt;sup&gt;3&lt;/sup&gt; / 3 und etwa 10 bis 20 B&lt;sup&gt;2&lt;/sup&gt;; crd 16 outer&lt;sup&gt;2&lt;/sup&gt; B + n&lt;sup&gt;3&lt;/sup&gt; / 3 bei n Pixeln im Ring; fusion das seiner Bestandteile. FEN braucht 500.000 bis 700.000.</translation>
+      <source>Cost, in floating-point operations per pixel of B bands: grx and rxd-utd 2 B&lt;sup&gt;2&lt;/sup&gt;, utd B&lt;sup&gt;2&lt;/sup&gt;, qlrx 3 B&lt;sup&gt;2&lt;/sup&gt; + 30 B; slrx with blocks of m pixels 27 m B + 245 m&lt;sup&gt;2&lt;/sup&gt; while 8 m ≤ B, else 5 B&lt;sup&gt;2&lt;/sup&gt; + B&lt;sup&gt;3&lt;/sup&gt; / m; lrx B&lt;sup&gt;3&lt;/sup&gt; / 3 and some 10 to 20 B&lt;sup&gt;2&lt;/sup&gt;; crd 16 outer&lt;sup&gt;2&lt;/sup&gt; B + n&lt;sup&gt;3&lt;/sup&gt; / 3 for n pixels in the ring; aed B&lt;sup&gt;2&lt;/sup&gt; and some microseconds; fusion that of its components. FEN takes 500,000 to 700,000.</source>
+      <translation>Aufwand, in Gleitkommaoperationen je Pixel bei B Kanälen: grx und rxd-utd 2 B&lt;sup&gt;2&lt;/sup&gt;, utd B&lt;sup&gt;2&lt;/sup&gt;, qlrx 3 B&lt;sup&gt;2&lt;/sup&gt; + 30 B; slrx mit Blöcken aus m Pixeln 27 m B + 245 m&lt;sup&gt;2&lt;/sup&gt;, solange 8 m ≤ B, sonst 5 B&lt;sup&gt;2&lt;/sup&gt; + B&lt;sup&gt;3&lt;/sup&gt; / m; lrx B&lt;sup&gt;3&lt;/sup&gt; / 3 und etwa 10 bis 20 B&lt;sup&gt;2&lt;/sup&gt;; crd 16 outer&lt;sup&gt;2&lt;/sup&gt; B + n&lt;sup&gt;3&lt;/sup&gt; / 3 bei n Pixeln im Ring; aed B&lt;sup&gt;2&lt;/sup&gt; und einige Mikrosekunden; fusion das seiner Bestandteile. FEN braucht 500.000 bis 700.000.</translation>
     </message>
     <message>
       <source>A threshold turns scores into decisions: a mask raster, and polygons of connected pixels with their number of pixels, area, largest and mean score, peak and mean spectrum.</source>
@@ -460,8 +464,8 @@
       <translation>Detektoren, Kovarianzen, Schwellwerte</translation>
     </message>
     <message>
-      <source>The detector: grx (one background for the whole scene), slrx (blocks, their neighbours and the scene), lrx (the ring around each pixel; slower), crd (what the ring cannot represent; slower), qlrx (the ring's variances in the scene's directions; fast) or fusion (the sum of the log scores of several detectors, on raw and enhanced bands). utd and rxd-utd: ENVI's, weak.</source>
-      <translation>Der Detektor: grx (ein Hintergrund für die ganze Szene), slrx (Blöcke, ihre Nachbarn und die Szene), lrx (der Ring um jedes Pixel; langsamer), crd (was der Ring nicht darstellen kann; langsamer), qlrx (die Varianzen des Rings in den Richtungen der Szene; schnell) oder fusion (die Summe der logarithmierten Werte mehrerer Detektoren, auf unveränderten und verstärkten Kanälen). utd und rxd-utd: die von ENVI, schwach.</translation>
+      <source>The detector: grx (one background for the whole scene), slrx (blocks, their neighbours and the scene), lrx (the ring around each pixel; slower), crd (what the ring cannot represent; slower), qlrx (the ring's variances in the scene's directions; fast), aed (small bright or dark objects; fast) or fusion (the sum of the log scores of several detectors, on raw and enhanced bands). utd and rxd-utd: ENVI's, weak.</source>
+      <translation>Der Detektor: grx (ein Hintergrund für die ganze Szene), slrx (Blöcke, ihre Nachbarn und die Szene), lrx (der Ring um jedes Pixel; langsamer), crd (was der Ring nicht darstellen kann; langsamer), qlrx (die Varianzen des Rings in den Richtungen der Szene; schnell), aed (kleine helle oder dunkle Objekte; schnell) oder fusion (die Summe der logarithmierten Werte mehrerer Detektoren, auf unveränderten und verstärkten Kanälen). utd und rxd-utd: die von ENVI, schwach.</translation>
     </message>
     <message>
       <source>A setting that is fixed for all scenes, in place of a detector and its options: fast (global RX), balanced (global RX without the farthest pixels) or best (global and local RX on both; slow). Not set: the detector above.</source>
@@ -480,8 +484,8 @@
       <translation>Seite der Blöcke von slrx in Pixeln. Leer: die Zahl der Zeilen geteilt durch 25, mindestens was die Statistik braucht. Nur für slrx.</translation>
     </message>
     <message>
-      <source>How the covariance is estimated. grx: empirical (default), ledoit-wolf, oas, pca:K (K components) or trimmed:P (without the P per cent farthest pixels). lrx: ledoit-wolf (default), oas, empirical or pca:K. Empty: the detector's default; the other detectors have none.</source>
-      <translation>Wie die Kovarianz geschätzt wird. grx: empirical (Vorgabe), ledoit-wolf, oas, pca:K (K Hauptkomponenten) oder trimmed:P (ohne die P Prozent entferntesten Pixel). lrx: ledoit-wolf (Vorgabe), oas, empirical oder pca:K. Leer: die Vorgabe des Detektors; die anderen Detektoren haben keine.</translation>
+      <source>How the covariance is estimated. grx: empirical (default), ledoit-wolf, oas, pca:K (K components) or trimmed:P (without the P per cent farthest pixels). lrx: ledoit-wolf (default), oas, empirical or pca:K. aed: pca:K alone, by default pca:3. Empty: the detector's default; the other detectors have none.</source>
+      <translation>Wie die Kovarianz geschätzt wird. grx: empirical (Vorgabe), ledoit-wolf, oas, pca:K (K Hauptkomponenten) oder trimmed:P (ohne die P Prozent entferntesten Pixel). lrx: ledoit-wolf (Vorgabe), oas, empirical oder pca:K. aed: nur pca:K, als Vorgabe pca:3. Leer: die Vorgabe des Detektors; die anderen Detektoren haben keine.</translation>
     </message>
     <message>
       <source>Only for fusion: what is summed, as CUBE:DETECTOR or CUBE:DETECTOR:COVARIANCE, separated by commas; each CUBE is raw or fen (enhanced).</source>
@@ -492,8 +496,8 @@
       <translation>Nur für grx: global (Vorgabe) oder local, der Mittelwert im Fenster um jedes Pixel, wenn sich die Helligkeit über das Bild hinweg ändert.</translation>
     </message>
     <message>
-      <source>Only for lrx, crd and qlrx: side of the inner window, which must hold the objects sought and takes no part in the background. Odd; empty: 11.</source>
-      <translation>Nur für lrx, crd und qlrx: Seite des inneren Fensters, das die gesuchten Objekte fassen muss und nicht zum Hintergrund zählt. Ungerade; leer: 11.</translation>
+      <source>For lrx, crd and qlrx: side of the inner window, which must hold the objects sought and takes no part in the background; odd; empty: 11. For aed: objects have fewer pixels than its square; empty: 5.</source>
+      <translation>Für lrx, crd und qlrx: Seite des inneren Fensters, das die gesuchten Objekte fassen muss und nicht zum Hintergrund zählt; ungerade; leer: 11. Für aed: Objekte haben weniger Pixel als ihr Quadrat; leer: 5.</translation>
     </message>
     <message>
       <source>Side of the outer window of lrx, crd and qlrx, or of the window of grx with local mean. Odd; empty: chosen by the detector.</source>

@@ -18,7 +18,7 @@ LANGUAGES = sorted(path.stem.partition("_")[2] for path in (PLUGIN / "i18n").glo
 # What a translation must keep: placeholders, mark-up, links, and words that are typed into a dialog or named elsewhere.
 KEPT = re.compile(
     r"\{\w+\}|</?\w+>|\.[a-z]\w*\b(?=[,);.]|$)|\b\w+\.(?:json|safetensors|pt)\b|\b[a-z]\w*:[A-Za-z0-9:.-]*\w|\b\w+_\w+\b"
-    r"|\b(?:GeoTIFF|ENVI|PyTorch|NumPy|QGIS|FEN|CUDA|torch|numpy|auto|fusion|slrx|lrx|qlrx|crd|grx|minmax)\b"
+    r"|\b(?:GeoTIFF|ENVI|PyTorch|NumPy|QGIS|FEN|CUDA|torch|numpy|auto|fusion|slrx|lrx|qlrx|crd|aed|grx|minmax)\b"
 )
 
 

@@ -10,6 +10,7 @@ import pytest
 from ferd_engine.detectors import DETECTORS, make_detector
 
 from .arrays import run, scene
+from .test_aed import naive_aed
 from .test_crd import naive_crd
 from .test_fusion import naive_logs
 from .test_lrx import naive_lrx, ring_pixels, whitened
@@ -85,6 +86,10 @@ CASES: dict[str, Callable[[np.ndarray, dict[str, int]], tuple[dict[str, object],
         of_the_image(array, lambda x, mean, inverse: (x - 1.0) @ inverse @ (x - mean)),
     ),
     "crd": lambda array, windows: (dict(windows), naive_crd(array, **windows)),
+    "aed": lambda array, windows: (
+        {"inner": windows["inner"] if windows == WINDOWS else windows["outer"]},
+        naive_aed(array, windows["inner"] if windows == WINDOWS else windows["outer"]),
+    ),
     "fusion": lambda array, windows: (
         {"components": COMPONENTS, **windows},
         naive_fusion(array, windows),

@@ -35,11 +35,12 @@ CASES: dict[str, dict[str, Any]] = {
     "fusion": {"components": "raw:grx,raw:qlrx", "inner": 3, "outer": 9},
     "utd": {},
     "rxd-utd": {},
+    "aed": {"inner": 3},
 }
 # Directions from the origin, which an offset turns.
 ANGLES = {"utd", "rxd-utd"}
 # Those that measure all bands by one unit, take leading components, or shrink towards a variance common to all bands.
-ONE_UNIT = {"slrx", "qlrx", "crd", "fusion", "grx pca", "grx ledoit-wolf", "grx oas", *ANGLES}
+ONE_UNIT = {"slrx", "qlrx", "crd", "aed", "fusion", "grx pca", "grx ledoit-wolf", "grx oas", *ANGLES}
 # A band more changes the common variance, and is one more equation for the weights of a representation.
 BANDS_COUNT = {"grx ledoit-wolf", "grx oas", "crd"}
 

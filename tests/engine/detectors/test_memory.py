@@ -53,6 +53,8 @@ class NoSink:
         ("lrx", {"inner": 1, "outer": 5, "covariance": "oas"}, (190, 600, 150)),
         ("qlrx", {"inner": 1, "outer": 5}, (150, 600, 200)),
         ("rxd-utd", {}, (1000, 600, 40)),
+        ("aed", {}, (1000, 600, 40)),
+        ("aed", {"inner": 7, "covariance": "pca:6"}, (300, 400, 150)),
         ("slrx", {"block": 2}, (500, 600, 60)),
         ("slrx", {"block": 40}, (1000, 600, 40)),
         ("slrx", {"block": 300}, (600, 900, 40)),
