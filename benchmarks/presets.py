@@ -28,14 +28,13 @@ from training.implant import donor, implant
 from training.scenes import Scene, load_scenes
 from training.selection import Case
 
-# One or none of each: global and local, raw and enhanced. Local windows are the defaults of `fusion`.
+# One or none of each: global and local, raw and enhanced, and small objects. Windows are the defaults of `fusion`.
 GROUPS = (
     ("raw:grx", "raw:grx:oas", "raw:grx:ledoit-wolf", "raw:grx:trimmed:2", "raw:grx:trimmed:5", "raw:grx:trimmed:10"),
     ("fen:grx", "fen:grx:oas", "fen:grx:trimmed:2", "fen:grx:trimmed:5", "fen:grx:trimmed:10"),
     ("raw:lrx:oas", "raw:lrx:pca:20", "raw:lrx:pca:40", "raw:crd"),
     ("fen:lrx:oas", "fen:lrx:pca:20"),
-    ("raw:slrx",),
-    ("fen:slrx",),
+    ("raw:aed",),
 )
 N_GLOBAL = 2
 WINDOWS = {"inner": 11, "outer": 21}

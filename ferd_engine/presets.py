@@ -17,10 +17,10 @@ PRESETS: dict[str, Preset] = {
     "fast": Preset("global RX", {"detector": "grx"}),
     "balanced": Preset("global RX without the farthest pixels", {"detector": "grx", "covariance": "trimmed:5"}),
     "best": Preset(
-        "global and local RX on the raw and on the enhanced bands",
+        "global and local RX on the raw and on the enhanced bands, and small objects",
         {
             "detector": "fusion",
-            "components": "raw:grx:trimmed:5,raw:lrx:pca:40,fen:grx:trimmed:5,fen:lrx:oas",
+            "components": "raw:grx:trimmed:5,raw:lrx:pca:40,fen:grx:trimmed:5,fen:lrx:oas,raw:aed",
             "inner": 11,
             "outer": 21,
         },

@@ -52,8 +52,8 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
         "--inner",
         type=int,
         metavar="N",
-        help="lrx, qlrx, crd, fusion: odd side of the inner window (default: 11); aed: objects have fewer pixels than its "
-        "square (5)",
+        help="lrx, qlrx, crd, fusion: odd side of the inner window (default: 11); aed: objects have fewer pixels than "
+        "its square (5)",
     )
     parser.add_argument(
         "--outer",

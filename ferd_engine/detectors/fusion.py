@@ -20,7 +20,7 @@ from .distribution import ScoreDistribution
 from .registry import Detector, DetectorInfo, Scene, detector_info, takes_background, uses_extrema
 
 RAW, ENHANCED = "raw", "fen"
-COMPONENTS = "raw:grx:trimmed:5,raw:lrx:pca:40,fen:grx:trimmed:5,fen:lrx:oas"
+COMPONENTS = "raw:grx:trimmed:5,raw:lrx:pca:40,fen:grx:trimmed:5,fen:lrx:oas,raw:aed"
 INNER_PX, OUTER_PX = 11, 21
 
 # Detectors that look at a neighbourhood take about so much longer than a global one; for the progress alone.

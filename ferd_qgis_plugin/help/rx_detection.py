@@ -54,8 +54,8 @@ def rx_help() -> AlgorithmHelp:
             ),
             translate(
                 "FERD",
-                "<b>aed</b>, attribute and edge-preserving filters: the sum over the leading principal components f, in "
-                "standard deviations, of (f − opening) + (closing − f) by area, averaged within the edges of the "
+                "<b>aed</b>, attribute and edge-preserving filters: the sum over the leading principal components f, "
+                "in standard deviations, of (f − opening) + (closing − f) by area, averaged within the edges of the "
                 "components. For small bright or dark objects on the raw bands (Enhance off), in little time; blind "
                 "to what is larger than its size limit or stands out in other components.",
             ),

@@ -177,7 +177,7 @@ def test_mask_and_threshold_go_with_it(workers: Any, scene: Path, tmp_path: Path
         {"enhance": False, "detector": "qlrx", "inner": 3, "outer": 7, "bands": "1-8"},
         {"enhance": False, "detector": "lrx", "inner": 3, "outer": 9, "covariance": "oas", "bands": "1-8"},
         {"enhance": False, "detector": "aed", "covariance": "pca:4"},
-    {"model": "fen-50", "backend": "numpy"},
+        {"model": "fen-50", "backend": "numpy"},
         {"model": "fen-50", "backend": "numpy", "preset": "best"},
     ],
     ids=lambda options: "-".join(str(value) for value in options.values()),
