@@ -1,12 +1,13 @@
-"""GRX, SLRX, LRX and CRD beside the GEMM bound, Spectral Python, Orfeo and per-pixel loops, in one run.
+"""GRX, SLRX, LRX, CRD and AED beside the GEMM bound, Spectral Python, Orfeo and others, in one run.
 
-    python benchmarks/rx.py [SCENE.mat] [--rows 100 --cols 100 --bands 200] [--only grx slrx lrx crd orfeo]
+    python benchmarks/rx.py [SCENE.mat] [--rows 100 --cols 100 --bands 200] [--only grx slrx lrx crd aed orfeo]
 
 The cube is seeded, or the array `data` of SCENE.mat. Slow peers are measured on a part of it (--peer-rows; 40 columns
 for Orfeo), against ours on the same part. Spectral Python's figures contain its statistics, as ours do; both may use
 all threads. Its version matters: 0.24 inverts each ring's covariance, 0.25 takes the far slower pseudo-inverse. Each
 peer's answer is compared with ours; a peer that is not installed is left out. The SLRX loop does what the published
-FERD code does, in PyTorch; the CRD loop inverts a matrix a pixel.
+FERD code does, in PyTorch; the CRD loop inverts a matrix a pixel. Of AED, the area filters are compared with those of
+scikit-image, both on one thread.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ from osgeo import gdal
 from ferd_engine.context import RunContext
 from ferd_engine.cube import MaskedCube, ScratchCube
 from ferd_engine.detectors import make_detector, uses_extrema
+from ferd_engine.detectors.area_filter import area_opening
+from ferd_engine.detectors.mahalanobis import Mahalanobis
 from ferd_engine.detectors.rings import outer_for_rank, shifted_interval
 from ferd_engine.parallel import thread_count, threads
 from ferd_engine.raster.array_source import load_mat
 from ferd_engine.statistics import Moments
 from ferd_engine.windows import Window, whole
 
-PARTS = ("grx", "slrx", "lrx", "crd", "orfeo")
+PARTS = ("grx", "slrx", "lrx", "crd", "aed", "orfeo")
 INNER = 11
 ORFEO_COLS = 40
 
@@ -247,6 +250,27 @@ def measure_crd(array: np.ndarray, repeats: int) -> None:
     line("direct", peer, f"{peer / ours:.1f} x crd")
 
 
+def measure_aed(cube: MaskedCube, array: np.ndarray, repeats: int) -> None:
+    """Print the seconds of AED, and of the area filters in it beside scikit-image's."""
+    line("aed", best_of(lambda: detect("aed", cube, array), repeats))
+    with contextlib.suppress(ImportError):
+        import skimage.morphology
+
+        area, moments = make_detector("aed").inner ** 2, Moments(array.shape[2])
+        moments.add(array.reshape(-1, array.shape[2]))
+        directions = Mahalanobis.of_components(moments.mean, moments.covariance(), 3)
+        components = directions.whiten(array.reshape(-1, array.shape[2])).reshape(*array.shape[:2], -1)
+        images = [sign * component for component in np.moveaxis(components, 2, 0) for sign in (1.0, -1.0)]
+        valid = np.ones(array.shape[:2], dtype=bool)
+        ours = best_of(lambda: [area_opening(image, valid, area) for image in images], repeats)
+        peer = best_of(lambda: [skimage.morphology.area_opening(image, area, 1) for image in images], repeats)
+        for image in images:
+            expected = skimage.morphology.area_opening(image, area, 1)
+            np.testing.assert_array_equal(area_opening(image, valid, area), expected)
+        line("area filters of aed, one thread", ours)
+        line(f"scikit-image {skimage.__version__}", peer, f"{peer / ours:.1f} x ours")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scene", nargs="?", help="a .mat file with a cube `data`")
@@ -273,6 +297,8 @@ def main() -> None:
         measure_lrx(cube, array, np.ascontiguousarray(part[:, :100]), few)
     if "crd" in options.only:
         measure_crd(np.ascontiguousarray(array[:64, :64]), few)
+    if "aed" in options.only:
+        measure_aed(cube, array, options.repeats)
     if "orfeo" in options.only:
         measure_orfeo(np.ascontiguousarray(part[:, :ORFEO_COLS]), few)
 

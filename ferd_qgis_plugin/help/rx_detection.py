@@ -127,8 +127,8 @@ def rx_help() -> AlgorithmHelp:
             "PRESET": translate(
                 "FERD",
                 "A setting that is fixed for all scenes, in place of a detector and its options: fast (global RX), "
-                "balanced (global RX without the farthest pixels) or best (global and local RX on both; "
-                "slow). Not set: the detector above.",
+                "balanced (global RX without the farthest pixels) or best (global and local RX on both, and "
+                "small objects; slow). Not set: the detector above.",
             ),
             "ENHANCE": translate(
                 "FERD",

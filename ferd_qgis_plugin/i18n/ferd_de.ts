@@ -468,8 +468,8 @@
       <translation>Der Detektor: grx (ein Hintergrund für die ganze Szene), slrx (Blöcke, ihre Nachbarn und die Szene), lrx (der Ring um jedes Pixel; langsamer), crd (was der Ring nicht darstellen kann; langsamer), qlrx (die Varianzen des Rings in den Richtungen der Szene; schnell), aed (kleine helle oder dunkle Objekte; schnell) oder fusion (die Summe der logarithmierten Werte mehrerer Detektoren, auf unveränderten und verstärkten Kanälen). utd und rxd-utd: die von ENVI, schwach.</translation>
     </message>
     <message>
-      <source>A setting that is fixed for all scenes, in place of a detector and its options: fast (global RX), balanced (global RX without the farthest pixels) or best (global and local RX on both; slow). Not set: the detector above.</source>
-      <translation>Eine für alle Szenen feste Einstellung anstelle eines Detektors und seiner Optionen: fast (globales RX), balanced (globales RX ohne die entferntesten Pixel) oder best (globales und lokales RX auf beidem; langsam). Nicht gesetzt: der Detektor oben.</translation>
+      <source>A setting that is fixed for all scenes, in place of a detector and its options: fast (global RX), balanced (global RX without the farthest pixels) or best (global and local RX on both, and small objects; slow). Not set: the detector above.</source>
+      <translation>Eine für alle Szenen feste Einstellung anstelle eines Detektors und seiner Optionen: fast (globales RX), balanced (globales RX ohne die entferntesten Pixel) oder best (globales und lokales RX auf beidem, dazu kleine Objekte; langsam). Nicht gesetzt: der Detektor oben.</translation>
     </message>
     <message>
       <source>Enhance the bands with FEN before detection. Off: the detector sees the raw bands, which is much faster and usually less sharp.</source>
