@@ -175,11 +175,11 @@ def test_bad_options_say_what_to_give(options: dict[str, object], words: str) ->
 
 
 def test_objects_too_large_for_the_memory_are_refused_before_anything_is_read() -> None:
-    array, progress = scene(300, 310, 3), RecordingProgress()
+    array, progress = scene(200, 210, 3), RecordingProgress()
     with pytest.raises(UsageError, match="give more --memory, or a smaller --inner"):
-        run(make_detector("aed", inner=31), array, RunContext(budget_bytes=1, progress=progress))
+        run(make_detector("aed", inner=15), array, RunContext(budget_bytes=1, progress=progress))
     assert progress.fractions == []
-    assert np.isfinite(run(make_detector("aed", inner=31), array)).all()
+    assert np.isfinite(run(make_detector("aed", inner=15), array)).all()
 
 
 def test_an_image_without_pixels_and_a_cancel() -> None:
