@@ -29,7 +29,7 @@ from .registry import DetectorInfo, require_pixels
 # scene is about eight standard deviations, and a single hot pixel would set it.
 SIGMA_PX = 5.0
 SIGMA_COMPONENTS = 4.0
-# Larger tiles are not faster.
+# Larger tiles are not faster, unless most of them is halo.
 _TILE_PIXELS = 1 << 20
 
 
@@ -123,24 +123,49 @@ class Aed:
 
         Raises `UsageError` where hardly anything but what lies around would fit.
         """
-        n_rows, n_cols, around = components.n_rows, components.n_cols, 2 * self.halo
+        n_rows, n_cols = components.n_rows, components.n_cols
         # Components, and what both filters take from each; their sum, scores and validity; each thread's own arrays.
         pixel_bytes = 24 * components.n_bands + 24 + edge_preserving.PIXEL_BYTES
         pixel_bytes += n_threads * max(area_filter.PIXEL_BYTES, edge_preserving.THREAD_PIXEL_BYTES)
         batch_bytes = n_threads * area_filter.BATCH_BYTES
-        n_pixels = min(max(free_bytes - batch_bytes, 0) // pixel_bytes, _TILE_PIXELS)
-        rows, side = n_pixels // n_cols - around, math.isqrt(n_pixels) - around
-        if rows >= min(around, n_rows):
-            return tiles(n_rows, n_cols, rows, n_cols)
-        if side >= self.halo // 2:
-            return tiles(n_rows, n_cols, side, side)
-        least_side = around + self.halo // 2
-        least = min(least_side, n_rows) * min(least_side, n_cols) * pixel_bytes + batch_bytes
-        raise UsageError(
-            f"With --inner {self.inner} aed looks {self.halo} pixels around each one, for which it needs "
-            f"{(2 * least >> 20) + 1} MiB of memory and has {2 * free_bytes >> 20}: give more --memory, or a smaller "
-            "--inner."
-        )
+        least = least_pixels(n_rows, n_cols, self.halo)
+        n_pixels = min(max(free_bytes - batch_bytes, 0) // pixel_bytes, max(_TILE_PIXELS, 4 * least))
+        shape = core_shape(n_rows, n_cols, self.halo, n_pixels)
+        if shape is None:
+            least_bytes = least * pixel_bytes + batch_bytes
+            raise UsageError(
+                f"With --inner {self.inner} aed looks {self.halo} pixels around each one, for which it needs "
+                f"{(2 * least_bytes >> 20) + 1} MiB of memory and has {2 * free_bytes >> 20}: give more --memory, or a "
+                "smaller --inner."
+            )
+        return tiles(n_rows, n_cols, *shape)
+
+
+def core_shape(n_rows: int, n_cols: int, halo: int, n_pixels: int) -> tuple[int, int] | None:
+    """Return rows and columns of cores that have at most so many pixels with their halo, cut off at the image's edge.
+
+    The whole image, full rows, or about square; None where a core would be narrower than half of its halo, since then
+    each pixel would be computed more than 25 times.
+
+    >>> core_shape(50, 60, 9, 3000), core_shape(500, 60, 9, 3000), core_shape(500, 600, 9, 3000)
+    ((50, 60), (32, 60), (36, 37))
+    >>> core_shape(500, 600, 90, 3000)
+    """
+    if n_pixels >= n_rows * n_cols:
+        return n_rows, n_cols
+    if n_pixels // n_cols >= 4 * halo:
+        return n_pixels // n_cols - 2 * halo, n_cols
+    if n_pixels < least_pixels(n_rows, n_cols, halo):
+        return None
+    height = min(max(math.isqrt(n_pixels), n_pixels // n_cols), n_rows)
+    width = min(n_pixels // height, n_cols)
+    return height - 2 * halo * (height < n_rows), width - 2 * halo * (width < n_cols)
+
+
+def least_pixels(n_rows: int, n_cols: int, halo: int) -> int:
+    """Return the pixels of the smallest core that `core_shape` returns, with its halo."""
+    side = 2 * halo + max(halo // 2, 1)
+    return min(side, n_rows) * min(side, n_cols)
 
 
 def _store_components(

@@ -8,6 +8,7 @@ import scipy.ndimage
 
 from ferd_engine.context import RunContext
 from ferd_engine.detectors import make_detector
+from ferd_engine.detectors.aed import core_shape, least_pixels
 from ferd_engine.detectors.area_filter import area_opening
 from ferd_engine.detectors.edge_preserving import reach, smooth
 from ferd_engine.errors import Cancelled, InputError, UsageError
@@ -138,13 +139,26 @@ def test_scores_are_those_of_the_definition(
     np.testing.assert_allclose(scores, expected, rtol=1e-6, atol=1e-7 * np.nanmax(expected))
 
 
+def test_cores_fit_with_their_halo_and_are_not_too_small() -> None:
+    for n_rows, n_cols, halo in ((160, 224, 1691), (40, 900, 30), (900, 40, 30), (300, 310, 20), (7, 2000, 35)):
+        least = least_pixels(n_rows, n_cols, halo)
+        assert core_shape(n_rows, n_cols, halo, least - 1) is None
+        for n_pixels in (least, least + 1, 2 * least, 5 * least, n_rows * n_cols):
+            shape = core_shape(n_rows, n_cols, halo, n_pixels)
+            assert shape is not None
+            for core, side in zip(shape, (n_rows, n_cols)):
+                assert halo // 2 <= core <= side or core == side
+            with_halo = [min(core + 2 * halo, side) for core, side in zip(shape, (n_rows, n_cols))]
+            assert with_halo[0] * with_halo[1] <= max(n_pixels, least)
+            assert n_pixels < n_rows * n_cols or shape == (n_rows, n_cols)
+
+
 def test_tiles_give_the_scores_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     array, detector = scene(97, 83, 6, holes=0.05), make_detector("aed", inner=3)
     expected = run(detector, array)
-    # Cores of 9 x 9 pixels in tiles of 47 x 47, and then full rows.
-    for n_pixels in (47 * 47, 83 * 76):
-        monkeypatch.setattr("ferd_engine.detectors.aed._TILE_PIXELS", n_pixels)
-        np.testing.assert_allclose(run(detector, array), expected, rtol=1e-6)
+    for shape in ((9, 11), (1, 83), (97, 2), (40, 41)):
+        monkeypatch.setattr("ferd_engine.detectors.aed.core_shape", lambda *_, shape=shape: shape)
+        np.testing.assert_array_equal(run(detector, array), expected)
 
 
 def test_a_small_object_stands_out_and_a_large_one_does_not() -> None:
