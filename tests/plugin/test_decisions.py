@@ -41,6 +41,7 @@ def test_every_detector_option_reaches_the_engine(provider, scene, tmp_path, rea
         "pca": {"DETECTOR": "grx", "COVARIANCE": "pca:5", "MEAN": "local", "OUTER": 7},
         "lrx": {"DETECTOR": "lrx", "COVARIANCE": "oas", "INNER": 3, "OUTER": 9},
         "crd": {"DETECTOR": "crd", "INNER": 5, "OUTER": 9},
+        "aed": {"DETECTOR": "aed", "COVARIANCE": "pca:2", "INNER": 4},
     }
     for name, options in runs.items():
         result = run_rx(**given, **options, OUTPUT=str(tmp_path / f"{name}.tif"))
@@ -78,6 +79,7 @@ def test_components_of_a_fusion(provider, scene, tmp_path, read_raster):
     [
         ({"DETECTOR": "crd", "COVARIANCE": "oas"}, "covariance"),
         ({"DETECTOR": "slrx", "INNER": 5}, "inner"),
+        ({"DETECTOR": "aed", "COVARIANCE": "oas"}, "pca:K"),
         ({"DETECTOR": "lrx", "MEAN": "local"}, "mean"),
         ({"DETECTOR": "lrx", "INNER": 4}, "odd"),
         ({"COVARIANCE": "best"}, "best"),
@@ -103,7 +105,7 @@ def test_what_does_not_fit_is_refused_before_the_run(provider, scene, parameters
         ("grx", {}), ("grx", {"COVARIANCE": "oas"}), ("grx", {"COVARIANCE": "ledoit-wolf"}), ("grx", {"MEAN": "local"}),
         ("grx", {"COVARIANCE": "pca:5"}), ("grx", {"COVARIANCE": "trimmed:3"}), ("lrx", {}), ("slrx", {}), ("crd", {}),
         ("lrx", {"COVARIANCE": "pca:5"}), ("lrx", {"COVARIANCE": "empirical", "INNER": 3, "OUTER": 13}), ("qlrx", {}),
-        ("utd", {}), ("rxd-utd", {}), ("fusion", {"COMPONENTS": "raw:grx,raw:grx:oas"}),
+        ("utd", {}), ("rxd-utd", {}), ("aed", {}), ("fusion", {"COMPONENTS": "raw:grx,raw:grx:oas"}),
     ],
 )  # fmt: skip
 def test_chi2_is_refused_before_the_run_where_the_engine_refuses_it(provider, scene, tmp_path, detector, options):
@@ -128,7 +130,7 @@ def test_chi2_is_refused_before_the_run_where_the_engine_refuses_it(provider, sc
     assert fits == (not said)
 
 
-@pytest.mark.parametrize("detector", ["grx", "slrx", "lrx", "crd", "qlrx", "utd"])
+@pytest.mark.parametrize("detector", ["grx", "slrx", "lrx", "crd", "qlrx", "utd", "aed"])
 def test_a_background_is_refused_before_the_run_where_the_detector_takes_none(provider, scene, make_scene, detector):
     from qgis.core import QgsProcessingContext
 
