@@ -30,7 +30,7 @@ class Sums(NamedTuple):
 
 
 class Accelerator(Protocol):
-    """Computes in float64 what the passes of `grx`, `slrx` and `lrx` spend their time on.
+    """Computes in float64 what the passes of detectors spend their time on.
 
     Arrays come from and go to main memory. Results agree with those of the processor to 1e-9 of a distance for
     covariances of a condition number up to 1e6, and are held to 1e-6 of a score in the tests.
@@ -67,6 +67,15 @@ class Accelerator(Protocol):
 
         The ring of each pixel is `around[places]`, `places` (m, n) in `around` (k, p); those of `taken` (k,) count.
         `kind` is empirical, ledoit-wolf or oas. NaN where rounding may have cost more than last digits.
+        """
+
+    def ring_residuals(
+        self, pixels: Float64Array, around: Float64Array, places: NDArray[np.intp], penalty: float, floor: float
+    ) -> Float64Array:
+        """Return what the rings of pixels (m, p) cannot represent of them, as `crd.Crd` says: lengths (m,).
+
+        The ring of each pixel is `around[places]`, `places` (m, n) in `around` (k, p), whose pixels are 0 where they do
+        not count. The last of the p values is the appended 1, which takes no part in the length.
         """
 
 

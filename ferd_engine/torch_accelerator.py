@@ -136,6 +136,28 @@ class TorchAccelerator:
             squared[part] = _array(self._ring_batch(kind, here[part], rings, known))
         return squared
 
+    @_tells_of_memory
+    def ring_residuals(
+        self, pixels: Float64Array, around: Float64Array, places: NDArray[np.intp], penalty: float, floor: float
+    ) -> Float64Array:
+        """Return what rings do not represent; see `Accelerator.ring_residuals`."""
+        (m, n), p, residuals = places.shape, pixels.shape[1], np.empty(len(pixels))
+        here, all_around = self._there(pixels), self._there(around)
+        indices = self._torch.from_numpy(places).to(self._device)
+        step = max(_BATCH_BYTES // (8 * n * (2 * p + 3 * n)), 1)
+        for start in range(0, m, step):
+            part = slice(start, start + step)
+            rings, middle = all_around[indices[part]], here[part, :, None]
+            products, gram = rings @ middle, rings @ rings.mT
+            squares = gram.diagonal(dim1=1, dim2=2)
+            distances = (squares - 2.0 * products[:, :, 0] + middle.square().sum(dim=1)).clamp_min(0.0)
+            raised = squares + penalty * distances + floor * squares.sum(dim=1, keepdim=True)
+            squares.copy_(self._torch.where(squares > 0.0, raised, 1.0))
+            weights = products.cholesky_solve(_factors(gram))
+            left = middle - rings.mT @ weights
+            residuals[part] = _array(left[:, :-1].square().sum(dim=(1, 2)).sqrt())
+        return residuals
+
     def _ring_batch(self, kind: str, pixels: torch.Tensor, ring: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         counts = known.sum(dim=1).double()
         means = _means(ring, known)
@@ -172,12 +194,25 @@ def _known(pixels: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     return pixels.masked_fill(~known[:, :, None], 0.0)
 
 
+def _factors(matrices: torch.Tensor) -> torch.Tensor:
+    """Return the lower Cholesky factors of matrices (n, k, k); raises `RunError` if one is not positive definite."""
+    from torch.linalg import cholesky_ex
+
+    from .detectors.metric import NOT_DEFINITE
+
+    factors, failed = cholesky_ex(matrices)
+    if failed.any():
+        raise RunError(NOT_DEFINITE)
+    lower: torch.Tensor = factors
+    return lower
+
+
 def _gram_factors(centred: torch.Tensor, known: torch.Tensor, ridge: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the lower factors (n, k, k) of Y Y^T + (count - 1) ridge I, and count - 1 (n, 1), at least 1."""
     weights = (known.sum(dim=1, keepdim=True).double() - 1.0).clamp_min(1.0)
     gram = centred @ centred.mT
     gram.diagonal(dim1=1, dim2=2).add_(weights * ridge)
-    factors: torch.Tensor = gram.cholesky()
+    factors = _factors(gram)
     return factors, weights
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from ..accelerator import Accelerator
 from ..context import RunContext
 from ..cube import BoolArray, Cube, Float32Array, ScoreSink
 from ..errors import RunError
@@ -27,6 +28,8 @@ RING_PX = 2
 PENALTY = 1e-6
 # Added to the diagonal as a part of the trace: pixels that equal each other have no distance, and no unique weights.
 _FLOOR = 1e-14
+# Columns that go to an accelerator at once.
+_DEVICE_COLS = 64
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,13 @@ class Crd:
                 for strip in tiles(core.n_rows, core.n_cols, side, core.n_cols):
                     progress.step(done / total, "CRD")
                     part = shifted(strip, core)
-                    groups = [shifted(group, part) for group in tiles(*part.shape, side, side)]
-                    scores = np.concatenate(pool.map(tile.scores, groups, progress.check), axis=1)
-                    sink.write(part, scores)
+                    if context.accelerator is None:
+                        groups = [shifted(group, part) for group in tiles(*part.shape, side, side)]
+                        parts = pool.map(tile.scores, groups, progress.check)
+                    else:
+                        groups = [shifted(group, part) for group in tiles(*part.shape, side, _DEVICE_COLS)]
+                        parts = [tile.scores_there(group, context.accelerator) for group in groups]
+                    sink.write(part, np.concatenate(parts, axis=1))
                     done += part.n_pixels
         progress.step(1.0, "CRD")
         return None
@@ -129,6 +136,19 @@ class _Tile:
             [self._row_residuals(gram, group.row_start + row, cols, line) for row, line in enumerate(here)]
         )
         return np.where(self.valid[group.within(self.window)], residuals, np.nan).astype(np.float32)
+
+    def scores_there(self, group: Window, accelerator: Accelerator) -> Float32Array:
+        """Return what `scores` does, by an accelerator."""
+        reach = self.rings.reach(group, *self.image)
+        n_dims, place, here = self.pixels.shape[2], reach.within(self.window), group.within(self.window)
+        pixels, around = self.pixels[here].reshape(-1, n_dims), self.pixels[place].reshape(-1, n_dims)
+        places = self.rings.places(group, reach, self.image)
+        residuals = accelerator.ring_residuals(pixels, around, places, PENALTY, _FLOOR)
+        lonely = ~self.valid[place].reshape(-1)[places].any(axis=1)
+        if lonely.any():
+            left = _left_of_mean(pixels[lonely], self.mean)[:, :-1]
+            residuals[lonely] = np.sqrt(np.einsum("mb,mb->m", left, left))
+        return np.where(self.valid[here], residuals.reshape(group.shape), np.nan).astype(np.float32)
 
     def _row_residuals(self, gram: SharedGram, row: int, cols: range, pixels: Float64Array) -> Float64Array:
         """Return |y - X w| (m,) of the pixels (m, B + 1) in some columns of a row."""

@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from ..accelerator import Accelerator
 from ..context import RunContext
 from ..cube import BoolArray, Cube, CubeWithBackground, ScoreSink, background_of
 from ..parallel import threads
@@ -80,7 +81,7 @@ class Qlrx:
             n_dims = directions.rank + _GROUP_ARRAYS * _GROUP * pool.count
             for core in ring_tiles(cube, rings, n_dims, context.free_bytes // 2):
                 progress.step(done / total, "QLRX")
-                tile = _Tile.read(cube, directions, rings, core)
+                tile = _Tile.read(cube, directions, rings, core, context.accelerator)
                 parts = pool.map(tile.distances, tile.groups(), progress.check)
                 scores = sum(parts, np.zeros(core.shape)).astype(np.float32)
                 valid = tile.valid[core.within(tile.reach)]
@@ -113,13 +114,16 @@ class _Tile(NamedTuple):
     counts: Float64Array
 
     @classmethod
-    def read(cls, cube: Cube, directions: Mahalanobis, rings: DualWindow, core: Window) -> _Tile:
+    def read(
+        cls, cube: Cube, directions: Mahalanobis, rings: DualWindow, core: Window, accelerator: Accelerator | None
+    ) -> _Tile:
         image = (cube.n_rows, cube.n_cols)
         reach = rings.reach(core, *image)
         values, valid = cube.read(reach)
         coordinates = np.zeros((*reach.shape, 0))
         if directions.rank:
-            coordinates = directions.whiten(values.reshape(-1, cube.n_bands)).reshape(*reach.shape, -1)
+            flat = directions.whiten(values.reshape(-1, cube.n_bands), accelerator)
+            coordinates = flat.reshape(*reach.shape, -1)
         if not valid.all():
             coordinates[~valid] = 0.0
         taken = valid & cube.flags(reach) if isinstance(cube, CubeWithBackground) else valid

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..accelerator import Accelerator
 from ..cube import BoolArray
@@ -14,7 +13,7 @@ from ..windows import Window
 from .gross import GROSS_DEVIATIONS
 from .ring_covariance import distance_from_pixels, distances_from_sums
 from .ring_sums import RingSums
-from .rings import DualWindow, shifted_interval
+from .rings import DualWindow
 
 
 class RingTile(NamedTuple):
@@ -31,27 +30,12 @@ class RingTile(NamedTuple):
 
     def ring(self, row: int, col: int) -> Float64Array:
         """Return the background pixels (n, p) in the ring of one pixel."""
-        outer = _square(row, col, self.rings.outer, self.image)
+        inner, outer = self.rings.squares(row, col, self.image)
         place = outer.within(self.window)
         taken = self.background[place].copy()
-        taken[_square(row, col, self.rings.inner, self.image).within(outer)] = False
+        taken[inner.within(outer)] = False
         ring: Float64Array = self.coordinates[place][taken]
         return ring
-
-    def places(self, row: int, col: int) -> NDArray[np.intp]:
-        """Return where the pixels of a ring lie in the window, counted row by row; the same number for each ring."""
-        outer = _square(row, col, self.rings.outer, self.image)
-        taken = np.ones(outer.shape, dtype=bool)
-        taken[_square(row, col, self.rings.inner, self.image).within(outer)] = False
-        rows, cols = np.nonzero(taken)
-        top, left = outer.row_start - self.window.row_start, outer.col_start - self.window.col_start
-        places: NDArray[np.intp] = (rows + top) * self.window.n_cols + cols + left
-        return places
-
-
-def _square(row: int, col: int, side: int, image: tuple[int, int]) -> Window:
-    """Return the window of a side around a pixel."""
-    return Window(*shifted_interval(row, side, image[0]), *shifted_interval(col, side, image[1]))
 
 
 class RingDistances(NamedTuple):
@@ -85,14 +69,10 @@ def _from_pixels(
 ) -> Float64Array:
     """Return distances (rows, cols), each from its ring's pixels; NaN where rounding cost more than last digits."""
     reach = tile.rings.reach(part, *tile.image)
-    place = reach.within(tile.window)
-    around = RingTile(reach, tile.coordinates[place], tile.background[place], tile.image, tile.rings)
-    rows, cols = range(part.row_start, part.row_stop), range(part.col_start, part.col_stop)
-    places = np.array([around.places(row, col) for row in rows for col in cols], dtype=np.intp)
-    n_dims = pixels.shape[2]
-    values = accelerator.ring_distances(
-        kind, pixels.reshape(-1, n_dims), around.coordinates.reshape(-1, n_dims), around.background.reshape(-1), places
-    )
+    place, n_dims = reach.within(tile.window), pixels.shape[2]
+    around, background = tile.coordinates[place].reshape(-1, n_dims), tile.background[place].reshape(-1)
+    places = tile.rings.places(part, reach, tile.image)
+    values = accelerator.ring_distances(kind, pixels.reshape(-1, n_dims), around, background, places)
     return values.reshape(part.shape)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import InputError, UsageError
 from ..windows import Window
 
@@ -62,6 +65,26 @@ class DualWindow(NamedTuple):
         """Return how many pixels a ring has in an image of this size: the same number everywhere."""
         inner, outer = ((min(side, n_rows), min(side, n_cols)) for side in self)
         return outer[0] * outer[1] - inner[0] * inner[1]
+
+    def squares(self, row: int, col: int, image: tuple[int, int]) -> tuple[Window, Window]:
+        """Return the inner and the outer window of a pixel of an image of (rows, cols)."""
+        inner, outer = (
+            Window(*shifted_interval(row, side, image[0]), *shifted_interval(col, side, image[1])) for side in self
+        )
+        return inner, outer
+
+    def places(self, part: Window, window: Window, image: tuple[int, int]) -> NDArray[np.intp]:
+        """Return where the pixels of rings lie in `window`, counted row by row: (m, n) for the m pixels of `part`."""
+        places = np.empty((part.n_pixels, self.n_pixels(*image)), dtype=np.intp)
+        for index in range(part.n_pixels):
+            row, col = divmod(index, part.n_cols)
+            inner, outer = self.squares(part.row_start + row, part.col_start + col, image)
+            taken = np.ones(outer.shape, dtype=bool)
+            taken[inner.within(outer)] = False
+            rows, cols = np.nonzero(taken)
+            top, left = outer.row_start - window.row_start, outer.col_start - window.col_start
+            places[index] = (rows + top) * window.n_cols + cols + left
+        return places
 
     def reach(self, core: Window, n_rows: int, n_cols: int) -> Window:
         """Return the window that holds the outer windows of all pixels of `core`."""

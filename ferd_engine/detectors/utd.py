@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..context import RunContext
-from ..cube import Cube, Float32Array, ScoreSink, background_of
+from ..cube import Cube, FloatArray, ScoreSink, background_of
 from ..progress import ProgressSpan
 from ..statistics import Float64Array, Moments
 from .blocks import blocks, score_valid
@@ -59,17 +59,21 @@ class Utd:
 
     def score_by(self, distance: Mahalanobis, cube: Cube, sink: ScoreSink, context: RunContext) -> None:
         """Write the scores, as `DistanceDetector.score_by` says."""
-        weights = distance.weights(np.ones(cube.n_bands))
+        weights, accelerator = distance.weights(np.ones(cube.n_bands)), context.accelerator
+
+        def scores(pixels: FloatArray) -> Float64Array:
+            if accelerator is not None:
+                filtered = accelerator.whiten(pixels, distance.mean, weights[:, None])[:, 0]
+            else:
+                filtered = np.einsum("ij,j->i", pixels - distance.mean, weights)
+            return distance.distances(pixels, accelerator) - filtered if self.minus else filtered
+
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         # A block, its valid pixels, and these centred in float64.
         for window in blocks(cube, 16 * cube.n_bands + 32, context.free_bytes // 2):
             progress.step(window.row_start / cube.n_rows, "UTD")
-            sink.write(window, score_valid(*cube.read(window), lambda pixels: self._scores(pixels, distance, weights)))
+            sink.write(window, score_valid(*cube.read(window), scores))
         progress.step(1.0, "UTD")
-
-    def _scores(self, pixels: Float32Array, distance: Mahalanobis, weights: Float64Array) -> Float64Array:
-        filtered: Float64Array = np.einsum("ij,j->i", pixels - distance.mean, weights)
-        return distance.distances(pixels) - filtered if self.minus else filtered
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from ferd_engine import accelerator as accelerator_module
 from ferd_engine import detect
-from ferd_engine.accelerator import open_accelerator
+from ferd_engine.accelerator import Accelerator, open_accelerator
 from ferd_engine.context import RunContext
-from ferd_engine.detectors import make_detector
+from ferd_engine.detectors import DETECTORS, make_detector
 from ferd_engine.errors import MissingPackageError, RunError, UsageError
 from ferd_engine.statistics import Moments
 
-from .arrays import ArraySink, cube_of, naive_grx, scene
+from .arrays import ArraySink, cube_of, moments_of, naive_grx, scene
+from .test_crd import naive_crd
 from .test_lrx import naive_lrx
 from .test_slrx import naive_slrx
 
@@ -98,6 +100,61 @@ def test_lrx_beside_a_hot_pixel(context: RunContext) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("shape", "inner", "outer", "holes"),
+    [((17, 24, 30), 3, 7, 0.0), ((17, 24, 30), 1, 5, 0.3), ((5, 40, 60), 3, 9, 0.1), ((19, 8, 12), 5, 11, 0.0)],
+)
+def test_crd(shape: tuple[int, int, int], inner: int, outer: int, holes: float, context: RunContext) -> None:
+    array = scene(*shape, holes=holes)
+    expected = naive_crd(array, inner, outer)
+    scores = run("crd", array, context, inner=inner, outer=outer)
+    np.testing.assert_allclose(scores, expected, rtol=1e-6, atol=1e-6 * np.nanmax(expected))
+
+
+def test_crd_of_a_pixel_without_a_ring_and_in_small_batches(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ferd_engine.torch_accelerator._BATCH_BYTES", 100_000)
+    array = scene(20, 21, 25)
+    array[:9, :9] = np.nan
+    array[3, 3] = scene(1, 1, 25, seed=3)[0, 0]
+    expected = run("crd", array, RunContext(), inner=3, outer=5)
+    np.testing.assert_allclose(run("crd", array, context, inner=3, outer=5), expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("utd", {}),
+        ("rxd-utd", {"covariance": "pca:5"}),
+        ("qlrx", {"inner": 3, "outer": 9}),
+        ("aed", {"inner": 3}),
+    ],
+)
+def test_detectors_that_give_it_their_products(name: str, options: dict[str, Any], context: RunContext) -> None:
+    array = scene(23, 34, 9, holes=0.1)
+    expected = run(name, array, RunContext(), **options)
+    scores = run(name, array, context, **options)
+    np.testing.assert_allclose(scores, expected, rtol=1e-6, atol=1e-6 * np.nanstd(expected))
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_every_detector_uses_it(name: str, monkeypatch: pytest.MonkeyPatch, context: RunContext) -> None:
+    """Beyond the moments, which are made before."""
+    used = []
+
+    class Watched:
+        def __getattr__(self, called: str) -> Any:
+            used.append(called)
+            return getattr(context.accelerator, called)
+
+    watched = RunContext(accelerator=cast("Accelerator", Watched()))
+    array, sink = scene(40, 31, 6), ArraySink(40, 31)
+    detector = make_detector(name, **({"components": "raw:grx"} if name == "fusion" else {}))
+    detector.score(cube_of(array), moments_of(array), sink, watched)
+    assert used
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 def test_moments(offset: float, context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ferd_engine.statistics._DEVICE_VALUES", 500)
@@ -128,6 +185,12 @@ def test_a_full_gpu_is_told(context: RunContext, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(context.accelerator, "_there", full)
     with pytest.raises(RunError, match="use --device cpu"):
         run("grx", scene(12, 11, 3), context)
+
+
+def test_values_that_are_not_finite_are_told(context: RunContext) -> None:
+    assert context.accelerator is not None
+    with pytest.raises(RunError, match="not positive definite"):
+        context.accelerator.own_squared(np.full((2, 3, 5), np.inf), np.ones((2, 3), dtype=bool), 1e-6)
 
 
 def test_without_a_gpu_the_processor_does_it() -> None:
