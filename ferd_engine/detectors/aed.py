@@ -29,8 +29,8 @@ from .registry import DetectorInfo, require_pixels
 # scene is about eight standard deviations, and a single hot pixel would set it.
 SIGMA_PX = 5.0
 SIGMA_COMPONENTS = 4.0
-# Larger tiles are not faster, unless most of them is halo.
-_TILE_PIXELS = 1 << 20
+# Larger tiles are not faster, unless most of them is halo, and a cancel waits for a filter to end.
+_TILE_PIXELS = 1 << 19
 
 
 @dataclass(frozen=True)

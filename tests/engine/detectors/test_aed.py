@@ -81,7 +81,7 @@ def naive_aed(array: np.ndarray, inner: int, n_components: int = 3) -> np.ndarra
 
 
 @pytest.mark.parametrize("area", [1, 2, 9, 25, 5000])
-@pytest.mark.parametrize("holes", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("holes", [0.0, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("shape", [(30, 41), (1, 50), (50, 1), (7, 3)])
 def test_openings_are_those_of_every_level(shape: tuple[int, int], holes: float, area: int) -> None:
     rng = np.random.default_rng(area)
