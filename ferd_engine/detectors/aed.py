@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -31,6 +32,8 @@ SIGMA_PX = 5.0
 SIGMA_COMPONENTS = 4.0
 # Larger tiles are not faster, unless most of them is halo, and a cancel waits for a filter to end.
 _TILE_PIXELS = 1 << 19
+# The part of a run that the components take, for the progress alone.
+_COMPONENTS_PART = 0.3
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Aed:
     ) -> ScoreDistribution | None:
         """Write the scores, as `DistanceDetector.score_by` says."""
         scratch = context.scratch_cube(cube.n_rows, cube.n_cols, max(distance.rank, 1), np.dtype(np.float64))
-        components, progress = MaskedCube(scratch), ProgressSpan(context.progress, 0.3, 1.0)
+        components, progress = MaskedCube(scratch), ProgressSpan(context.progress, _COMPONENTS_PART, 1.0)
         done, total = 0, cube.n_rows * cube.n_cols
         try:
             with threads() as pool:
@@ -172,11 +175,8 @@ def _store_components(
     distance: Mahalanobis, cube: Cube, scratch: ScratchCube, context: RunContext, pool: Threads
 ) -> None:
     """Write the coordinates of each pixel along the components, NaN where invalid; reads the cube once."""
-    progress = ProgressSpan(context.progress, 0.0, 0.3)
-
-    def coordinates(pixels: FloatArray) -> Float64Array:
-        return distance.whiten(pixels, context.accelerator)
-
+    progress = ProgressSpan(context.progress, 0.0, _COMPONENTS_PART)
+    whiten = partial(distance.whiten, accelerator=context.accelerator)
     # A block, its pixels in float64, and their coordinates twice.
     for window in blocks(cube, 16 * cube.n_bands + 16 * scratch.n_bands + 16, context.free_bytes // 2):
         progress.step(window.row_start / cube.n_rows, "AED components")
@@ -185,7 +185,7 @@ def _store_components(
         stored = np.zeros((*window.shape, scratch.n_bands))
         if distance.rank:
             parts = np.array_split(values.reshape(-1, cube.n_bands), pool.count)
-            stored = np.concatenate(pool.map(coordinates, parts)).reshape(stored.shape)
+            stored = np.concatenate(pool.map(whiten, parts)).reshape(stored.shape)
         stored[~valid] = np.nan
         scratch.write(window, stored)
 

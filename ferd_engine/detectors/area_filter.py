@@ -34,11 +34,12 @@ def area_opening(image: Float64Array, valid: BoolArray, area: int) -> Float64Arr
     `area` or more rows or columns away.
     """
     n_cols = image.shape[1] + 2
-    order = np.argsort(image[valid], kind="stable")
-    levels = image[valid][order]
+    values = image[valid]
+    order = np.argsort(values, kind="stable")
+    levels = values[order]
     inside = np.empty(len(order), dtype=np.intp)
     inside[order] = np.arange(len(order))
-    del order
+    del values, order
     padded = np.full((image.shape[0] + 2, n_cols), -1, dtype=np.int32)
     padded[1:-1, 1:-1][valid] = inside
     ranks, steps = padded.reshape(-1), np.array([-n_cols, -1, 1, n_cols])

@@ -71,6 +71,7 @@ class Crd:
         scale = 1.0 / (high - low) if high > low else 1.0
         scaling = _Scaling(low, scale, (moments.mean - low) * scale)
         side = group_side(rings, n_pixels)
+        width = side if context.accelerator is None else _DEVICE_COLS
         progress = ProgressSpan(context.progress, 0.0, 1.0)
         done, total = 0, cube.n_rows * cube.n_cols
         # The matrices of a batch with the places they come from, and the pixels of a group with their products.
@@ -82,11 +83,10 @@ class Crd:
                 for strip in tiles(core.n_rows, core.n_cols, side, core.n_cols):
                     progress.step(done / total, "CRD")
                     part = shifted(strip, core)
+                    groups = [shifted(group, part) for group in tiles(*part.shape, side, width)]
                     if context.accelerator is None:
-                        groups = [shifted(group, part) for group in tiles(*part.shape, side, side)]
                         parts = pool.map(tile.scores, groups, progress.check)
                     else:
-                        groups = [shifted(group, part) for group in tiles(*part.shape, side, _DEVICE_COLS)]
                         parts = [tile.scores_there(group, context.accelerator) for group in groups]
                     sink.write(part, np.concatenate(parts, axis=1))
                     done += part.n_pixels

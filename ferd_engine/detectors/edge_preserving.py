@@ -11,9 +11,9 @@ from ..parallel import Threads
 from ..statistics import Float64Array
 
 _N_ROUNDS = 3
-# What a pixel takes beside image and guide: two results, and in each thread spacings, sums, weights and distances.
-PIXEL_BYTES = 16
-THREAD_PIXEL_BYTES = 64
+# What a pixel takes beside image and guide: two spacings and two results, and in each thread sums, weights, distances.
+PIXEL_BYTES = 32
+THREAD_PIXEL_BYTES = 56
 
 
 def radii(sigma: float) -> list[float]:
@@ -45,13 +45,14 @@ def smooth(
     """
     image = np.where(valid, image, 0.0)
     ratio = sigma / range_sigma
+    lines = (guide, valid), (guide.swapaxes(0, 1), valid.T)
+    of_rows, of_cols = pool.map(lambda line: _spacing(*line, ratio), lines)
 
     def smoothed(rows_first: bool) -> Float64Array:
         result = image if rows_first else image.T
         for radius in radii(sigma):
-            for along_rows in (rows_first, not rows_first):
-                lines = (guide, valid) if along_rows else (guide.swapaxes(0, 1), valid.T)
-                result = _along_rows(result, _spacing(*lines, ratio), radius).T
+            for spacing in (of_rows, of_cols) if rows_first else (of_cols, of_rows):
+                result = _along_rows(result, spacing, radius).T
         return result if rows_first else result.T
 
     first, second = pool.map(smoothed, (True, False))
